@@ -1,0 +1,184 @@
+import { Agent as HttpAgent, request as httpRequest, type IncomingMessage } from 'node:http';
+import { Agent as HttpsAgent, request as httpsRequest } from 'node:https';
+import type { Socket } from 'node:net';
+import { text as readText } from 'node:stream/consumers';
+import type { Clock } from './clock.ts';
+import { BridgeError } from './errors.ts';
+
+export interface HttpRequest {
+  method: 'GET' | 'POST' | 'DELETE';
+  headers: Record<string, string>;
+  body?: string | undefined;
+  /** Ends the exchange at any point. */
+  signal?: AbortSignal | undefined;
+  /** Ends it only while nothing was sent: when this aborts after the connection stood, nothing happens. */
+  unsentSignal?: AbortSignal | undefined;
+  /** Called once the connection stands: from here on the server may have seen the request. */
+  onSent?: (() => void) | undefined;
+  /**
+   * `recent`: a connection used within the last 2 s, or a new one, so that a stale pooled connection cannot make the
+   * outcome of a change unknown (product.md 8). `pooled`: any idle connection. `new`: always a new one.
+   */
+  connection?: 'pooled' | 'recent' | 'new';
+}
+
+export interface HttpResponse {
+  status: number;
+  header(name: string): string | undefined;
+  body: IncomingMessage;
+}
+
+/** The exchange broke without an answer. `sent` is false only when the server surely saw nothing of the request. */
+export class ConnectionError extends Error {
+  readonly sent: boolean;
+  constructor(sent: boolean, cause: unknown) {
+    super(cause instanceof Error ? cause.message : String(cause), { cause });
+    this.name = 'ConnectionError';
+    this.sent = sent;
+  }
+}
+
+export interface Http {
+  /** @throws ConnectionError */
+  request(url: URL, request: HttpRequest): Promise<HttpResponse>;
+  /** A `fetch` for oauth4webapi: no redirects, body at most 1 MB, 30 s. @throws ConnectionError */
+  readonly fetch: (url: string, init: FetchInit) => Promise<Response>;
+  /** Ends idle connections: after a gap in the clock none of them can be trusted. */
+  closeIdle(): void;
+}
+
+interface FetchInit {
+  method?: string;
+  headers?: Record<string, string>;
+  body?: unknown;
+  signal?: AbortSignal | undefined;
+}
+
+const connectTimeout = 10_000;
+const recentIdle = 2_000;
+const pooledIdle = 60_000;
+const fetchBodyLimit = 1024 * 1024;
+const fetchTimeout = 30_000;
+
+/** Only `https:`, or `http:` to a loopback host, is ever fetched or opened (product.md 11). */
+export function isTrustworthy(url: URL): boolean {
+  if (url.username || url.password) return false;
+  return url.protocol === 'https:' || (url.protocol === 'http:' && isLoopback(url.hostname));
+}
+
+function isLoopback(hostname: string): boolean {
+  return hostname === 'localhost' || hostname === '[::1]' || /^127(\.\d{1,3}){3}$/.test(hostname);
+}
+
+export function createHttp(clock: Clock): Http {
+  const pools = { pooled: createPool(pooledIdle), recent: createPool(recentIdle), new: createPool(0) };
+  let lastWall = clock.now();
+  let lastMonotonic = clock.monotonic();
+  const closeIdle = () => {
+    for (const { http, https } of Object.values(pools)) {
+      destroyIdle(http);
+      destroyIdle(https);
+    }
+  };
+
+  /** A laptop that slept shows as wall-clock time that the monotonic clock did not see; timers of idle sockets did not run. */
+  const closeAfterGap = () => {
+    const gap = clock.now() - lastWall - (clock.monotonic() - lastMonotonic);
+    lastWall = clock.now();
+    lastMonotonic = clock.monotonic();
+    if (Math.abs(gap) > recentIdle) closeIdle();
+  };
+
+  const request = (url: URL, init: HttpRequest) => {
+    if (!isTrustworthy(url)) {
+      throw new BridgeError('CONFIG_INVALID', `${url.protocol}//${url.host} is neither https nor on this machine`);
+    }
+    closeAfterGap();
+    const pool = pools[init.connection ?? 'pooled'];
+    return exchange(url, init, url.protocol === 'https:' ? pool.https : pool.http);
+  };
+
+  const fetch = async (url: string, init: FetchInit) => {
+    const signal = AbortSignal.any([AbortSignal.timeout(fetchTimeout), ...(init.signal ? [init.signal] : [])]);
+    const body = init.body === undefined || init.body === null ? undefined : String(init.body);
+    const method = init.method === 'POST' ? 'POST' : 'GET';
+    const response = await request(new URL(url), {
+      method,
+      headers: init.headers ?? {},
+      body,
+      signal,
+      connection: 'new',
+    });
+    const text = await readBody(response, fetchBodyLimit);
+    const status = response.status;
+    const headers = new Headers();
+    for (const [name, value] of Object.entries(response.body.headers)) headers.set(name, String(value));
+    return new Response(status === 204 || status === 304 ? null : text, { status, headers });
+  };
+
+  return { request, fetch, closeIdle };
+}
+
+function createPool(idle: number) {
+  const options = idle === 0 ? { keepAlive: false } : { keepAlive: true, timeout: idle, scheduling: 'lifo' as const };
+  return { http: new HttpAgent(options), https: new HttpsAgent(options) };
+}
+
+function destroyIdle(agent: HttpAgent): void {
+  for (const sockets of Object.values(agent.freeSockets)) for (const socket of sockets ?? []) socket.destroy();
+}
+
+function exchange(url: URL, init: HttpRequest, agent: HttpAgent): Promise<HttpResponse> {
+  return new Promise((resolve, reject) => {
+    let sent = false;
+    const body = init.body === undefined ? undefined : Buffer.from(init.body);
+    const headers = body ? { ...init.headers, 'content-length': String(body.length) } : init.headers;
+    const send = url.protocol === 'https:' ? httpsRequest : httpRequest;
+    const request = send(url, { method: init.method, headers, agent, ...(init.signal ? { signal: init.signal } : {}) });
+    const giveUp = () => {
+      if (!sent) request.destroy(new Error('gave up before the connection stood'));
+    };
+    const slow = setTimeout(giveUp, connectTimeout);
+    init.unsentSignal?.addEventListener('abort', giveUp);
+    const connected = () => {
+      sent = true;
+      init.onSent?.();
+      clearTimeout(slow);
+      init.unsentSignal?.removeEventListener('abort', giveUp);
+    };
+    request.on('socket', (socket: Socket) => {
+      if (!socket.connecting) return connected();
+      socket.once(url.protocol === 'https:' ? 'secureConnect' : 'connect', connected);
+    });
+    request.on('response', (message) => resolve(asResponse(message)));
+    request.on('error', (error) => {
+      clearTimeout(slow);
+      init.unsentSignal?.removeEventListener('abort', giveUp);
+      reject(new ConnectionError(sent, error));
+    });
+    if (init.unsentSignal?.aborted) giveUp();
+    request.end(body);
+  });
+}
+
+function asResponse(message: IncomingMessage): HttpResponse {
+  return {
+    status: message.statusCode ?? 0,
+    header: (name) => message.headers[name]?.toString(),
+    body: message,
+  };
+}
+
+/** The whole body as text. @throws ConnectionError when it breaks off or is longer than `limit` bytes. */
+export async function readBody(response: HttpResponse, limit: number): Promise<string> {
+  let length = 0;
+  response.body.on('data', (chunk: Buffer) => {
+    length += chunk.length;
+    if (length > limit) response.body.destroy(new Error(`the answer is longer than ${limit} bytes`));
+  });
+  try {
+    return await readText(response.body);
+  } catch (error) {
+    throw new ConnectionError(true, error);
+  }
+}
