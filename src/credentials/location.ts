@@ -1,0 +1,27 @@
+import { createHash } from 'node:crypto';
+import { homedir } from 'node:os';
+import { join } from 'node:path';
+
+/** Where everything about one profile at one upstream lives (product.md 5). */
+export interface Location {
+  folder: string;
+  /** The connection record. Its siblings: `.lock`, and the expendable side files. */
+  record: string;
+  lists: string;
+  counters: string;
+}
+
+/**
+ * One folder per user whatever environment a client passes, so neither XDG_* nor APPDATA has a say: a dot folder in the
+ * home folder is the same for a terminal, for a stripped environment, and for Claude Desktop's MSIX build.
+ */
+export function defaultFolder(): string {
+  return join(homedir(), '.notion-mcp-bridge');
+}
+
+export function locate(folder: string, profile: string, upstreamUrl: URL): Location {
+  const digest = createHash('sha256').update(upstreamUrl.href).digest('hex').slice(0, 8);
+  const name = `${profile}@${upstreamUrl.hostname.replace(/[^a-z0-9.-]/g, '_')}-${digest}`;
+  const at = (suffix: string) => join(folder, `${name}${suffix}`);
+  return { folder, record: at('.json'), lists: at('.lists.json'), counters: at('.counters.json') };
+}

@@ -1,0 +1,234 @@
+import { createHash } from 'node:crypto';
+import type { AuthorizationServer } from 'oauth4webapi';
+import type { Owner } from './lock.ts';
+
+export const schemaVersion = 1;
+
+export type ConnectionState = 'connected' | 'needs_reconnect' | 'signed_out' | 'declined';
+
+/** What RFC 7591 returned, or a client that the user brought along. Members we do not know are kept. */
+export interface ClientRegistration {
+  client_id: string;
+  client_secret?: string;
+  token_endpoint_auth_method?: string;
+  /** When it was received, ms since the epoch. */
+  registeredAt: number;
+}
+
+/** Token endpoint answer with absolute times, ms since the epoch. */
+export interface TokenSet {
+  access_token: string;
+  refresh_token?: string;
+  scope?: string;
+  issuedAt: number;
+  expiresAt: number;
+}
+
+/** A refresh token that the server rejected, by fingerprint, so that no process sends it again. */
+export interface Rejection {
+  fingerprint: string;
+  oauthError: string;
+  at: number;
+}
+
+/** What the user approved: the tokens together with the registration and the issuer they belong to (P2). */
+export interface Grant {
+  issuer: string;
+  resource: string;
+  resourceMetadataUrl?: string;
+  authorizationServer: AuthorizationServer;
+  registration: ClientRegistration;
+  redirectUri: string;
+  tokens: TokenSet;
+  requestedScope?: string;
+  /** The refresh token before the last rotation (product.md 6.6). */
+  previous?: string;
+  /** A refresh token whose answer lost its compare-and-swap (product.md 6.6). */
+  alternate?: { refresh_token: string; client_id: string; at: number };
+  rejections: Rejection[];
+  authorizedAt: number;
+  refreshedAt: number;
+  /** Workspace and account: extra members of the token answer. Shown, never a key. */
+  identity: Record<string, string>;
+}
+
+export interface RefreshUnderWay {
+  /** Of the refresh token that was, or may have been, sent. */
+  fingerprint: string;
+  owner: Owner;
+  since: number;
+  /** Set when the owner itself learnt no outcome: the server may have rotated (product.md 6.5). */
+  outcome?: 'unknown';
+}
+
+/** One authorization request of the pending sign-in; a callback names it by its `state`. */
+export interface AuthorizationAttempt {
+  state: string;
+  codeVerifier: string;
+}
+
+export interface PendingSignIn {
+  id: string;
+  owner: Owner;
+  since: number;
+  /** What asked for it; one tab opens by itself per need (P5). */
+  need: string;
+  /** What to ask for; what the server offers when absent. */
+  scope?: string;
+  resourceMetadataUrl?: string;
+  /** Asked for although connected: the refresh token of the grant it replaces is revoked afterwards. */
+  again?: boolean;
+  /** Present once the listener is bound and the client is registered. */
+  prepared?: PreparedSignIn;
+  /** A code is being redeemed, or was when its owner died: it is never redeemed again. */
+  redeeming?: { fingerprint: string; since: number };
+}
+
+export interface PreparedSignIn {
+  port: number;
+  redirectUri: string;
+  issuer: string;
+  resource: string;
+  resourceMetadataUrl?: string;
+  authorizationServer: AuthorizationServer;
+  registration: ClientRegistration;
+  /** Newest last; older ones are still honoured when their code arrives. */
+  attempts: AuthorizationAttempt[];
+  /** The authorize URL of the newest attempt. */
+  url: string;
+}
+
+export interface EndedGrant {
+  client_id: string;
+  authorizedAt: number;
+  endedAt: number;
+  why: string;
+}
+
+/** Everything about one profile at one upstream (product.md 3). Unknown members are kept. */
+export interface ConnectionRecord {
+  schema: number;
+  /** The canonical upstream URL. */
+  upstreamUrl: string;
+  /** Grows with every token write. */
+  generation: number;
+  state: ConnectionState;
+  /** Why it needs a reconnect: an OAuth error code, or a word of ours. */
+  reason?: string;
+  grant?: Grant;
+  refreshUnderWay?: RefreshUnderWay;
+  pendingSignIn?: PendingSignIn;
+  /** The needs for which a tab was opened by itself, newest last. */
+  tabsOpened: string[];
+  history: EndedGrant[];
+}
+
+export function emptyRecord(upstreamUrl: string): ConnectionRecord {
+  return { schema: schemaVersion, upstreamUrl, generation: 0, state: 'signed_out', tabsOpened: [], history: [] };
+}
+
+/** A short hash of a token: the only form in which a token is named outside the token set. */
+export function fingerprint(token: string): string {
+  return createHash('sha256').update(token).digest('hex').slice(0, 12);
+}
+
+export function isConnected(record: ConnectionRecord): record is ConnectionRecord & { grant: Grant } {
+  return record.state === 'connected' && record.grant !== undefined;
+}
+
+/** Changes with every sign-in, and with `logout`, but not with a refresh. */
+export function authorizationOf(record: ConnectionRecord): string {
+  return isConnected(record) ? `${record.grant.registration.client_id} ${record.grant.authorizedAt}` : record.state;
+}
+
+/** The need of a sign-in (P5): an empty record, a dead grant, a scope step-up, a wish to sign in again. */
+export function needOf(record: ConnectionRecord, why: { scope?: string | undefined; again?: boolean } = {}): string {
+  const client = record.grant?.registration.client_id ?? record.history.at(-1)?.client_id;
+  if (why.scope !== undefined) return `scope ${why.scope} ${client}`;
+  if (why.again) return `again ${client}`;
+  return client === undefined ? 'first' : `dead ${client}`;
+}
+
+/** Ends the grant, keeping a line about it without secrets. */
+export function endGrant(record: ConnectionRecord, why: string, now: number): EndedGrant[] {
+  if (!record.grant) return record.history;
+  const { registration, authorizedAt } = record.grant;
+  return [...record.history, { client_id: registration.client_id, authorizedAt, endedAt: now, why }].slice(-10);
+}
+
+/** A resource covers a URL of its own origin, at or below its path (RFC 8707, RFC 9728 section 3.3). */
+export function covers(resource: string, url: string): boolean {
+  if (!URL.canParse(resource)) return false;
+  const outer = new URL(resource);
+  const inner = new URL(url);
+  const path = outer.pathname.replace(/\/$/, '');
+  return outer.origin === inner.origin && (inner.pathname === path || inner.pathname.startsWith(`${path}/`));
+}
+
+export type ReadRecord = { kind: 'record'; record: ConnectionRecord } | { kind: 'damaged' } | { kind: 'newer' };
+
+/** Takes what a file held. A newer schema stays untouched (product.md 5); whatever else is not a record is damaged. */
+export function parseRecord(value: unknown): ReadRecord {
+  if (!isObject(value) || typeof value.schema !== 'number') return { kind: 'damaged' };
+  if (value.schema > schemaVersion) return { kind: 'newer' };
+  const sound =
+    isText(value.upstreamUrl) &&
+    Number.isInteger(value.generation) &&
+    ['connected', 'needs_reconnect', 'signed_out', 'declined'].includes(value.state as string) &&
+    Array.isArray(value.tabsOpened) &&
+    Array.isArray(value.history) &&
+    (value.grant === undefined || isGrant(value.grant)) &&
+    (value.pendingSignIn === undefined || isPendingSignIn(value.pendingSignIn)) &&
+    (value.refreshUnderWay === undefined || isRefreshUnderWay(value.refreshUnderWay));
+  return sound ? { kind: 'record', record: value as unknown as ConnectionRecord } : { kind: 'damaged' };
+}
+
+function isGrant(value: unknown): boolean {
+  if (!isObject(value) || !isObject(value.tokens)) return false;
+  const { tokens } = value;
+  return (
+    [value.issuer, value.resource, value.redirectUri, tokens.access_token].every(isText) &&
+    [value.authorizedAt, value.refreshedAt, tokens.issuedAt, tokens.expiresAt].every(Number.isFinite) &&
+    (tokens.refresh_token === undefined || isText(tokens.refresh_token)) &&
+    isIssuedClient(value) &&
+    isObject(value.identity) &&
+    Array.isArray(value.rejections)
+  );
+}
+
+function isPendingSignIn(value: unknown): boolean {
+  if (!isObject(value) || ![value.id, value.need].every(isText) || !isOwner(value.owner)) return false;
+  const { prepared } = value;
+  if (prepared === undefined) return true;
+  if (!isObject(prepared) || !isIssuedClient(prepared) || !Array.isArray(prepared.attempts)) return false;
+  const attempts = prepared.attempts.every((one) => isObject(one) && isText(one.state) && isText(one.codeVerifier));
+  return (
+    attempts && [prepared.redirectUri, prepared.url, prepared.resource].every(isText) && Number.isInteger(prepared.port)
+  );
+}
+
+function isIssuedClient(value: Record<string, unknown>): boolean {
+  const { registration, authorizationServer } = value;
+  return (
+    isObject(registration) &&
+    isText(registration.client_id) &&
+    isObject(authorizationServer) &&
+    isText(authorizationServer.issuer)
+  );
+}
+
+function isRefreshUnderWay(value: unknown): boolean {
+  return isObject(value) && isText(value.fingerprint) && isOwner(value.owner) && Number.isFinite(value.since);
+}
+
+function isOwner(value: unknown): boolean {
+  return isObject(value) && isText(value.nonce) && isText(value.place) && Number.isInteger(value.pid);
+}
+
+function isText(value: unknown): value is string {
+  return typeof value === 'string' && value !== '';
+}
+
+function isObject(value: unknown): value is Record<string, unknown> {
+  return typeof value === 'object' && value !== null && !Array.isArray(value);
+}
