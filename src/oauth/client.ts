@@ -1,0 +1,29 @@
+import * as oauth from 'oauth4webapi';
+import type { ClientRegistration } from '../credentials/record.ts';
+import type { Http } from '../http.ts';
+
+/** What every token request shares: who we are, and how we reach the server. */
+export interface OAuthContext {
+  http: Http;
+  signal?: AbortSignal | undefined;
+}
+
+/** RFC 6749 section 2.3: the method that the registration itself was given (P2). */
+export function clientAuthentication(registration: ClientRegistration): oauth.ClientAuth {
+  const { client_secret: secret, token_endpoint_auth_method: method } = registration;
+  if (secret === undefined || method === 'none') return oauth.None();
+  return method === 'client_secret_post' ? oauth.ClientSecretPost(secret) : oauth.ClientSecretBasic(secret);
+}
+
+export function oauthClient(registration: ClientRegistration): oauth.Client {
+  return { client_id: registration.client_id };
+}
+
+/** Options of a request to `url`. Plain http is for loopback only; `Http` refuses it anywhere else (product.md 11). */
+export function requestOptions({ http, signal }: OAuthContext) {
+  return {
+    [oauth.customFetch]: http.fetch,
+    [oauth.allowInsecureRequests]: true,
+    ...(signal ? { signal } : {}),
+  };
+}
