@@ -1,0 +1,219 @@
+import { type Clock, createDeadline, untilAborted } from './clock.ts';
+import { withNewGrant } from './credentials/grant.ts';
+import {
+  type AuthorizationAttempt,
+  type ConnectionRecord,
+  fingerprint,
+  type Grant,
+  type PendingSignIn,
+  type PreparedSignIn,
+} from './credentials/record.ts';
+import { refreshTimeLimit } from './credentials/refresh-plan.ts';
+import type { Store } from './credentials/store.ts';
+import { describe } from './errors.ts';
+import type { Http } from './http.ts';
+import type { Log } from './log.ts';
+import {
+  type AuthorizationRequest,
+  authorizationUrl,
+  exchangeErrorOf,
+  newAttempt,
+  readCallback,
+  redeemCode,
+} from './oauth/authorization.ts';
+import type { CallbackAnswer, Loopback } from './oauth/loopback.ts';
+import type { Page } from './oauth/page.ts';
+import { revoke } from './oauth/revocation.ts';
+
+/** A pending sign-in whose listener runs in this process. */
+export interface HostedSignIn {
+  pending: PendingSignIn;
+  prepared: PreparedSignIn;
+  loopback: Loopback;
+  /** Each code is redeemed once; a repeated callback gets the answer of the first. */
+  answers: Map<string, Promise<CallbackAnswer>>;
+  /** States whose code a process that died may have redeemed: their tab is sent on to a fresh authorize URL. */
+  spentStates: Set<string>;
+  finished: boolean;
+}
+
+interface CallbackOptions {
+  store: Store;
+  http: Http;
+  clock: Clock;
+  log: Log;
+  profile: string;
+  /** The sign-in is over: approved and stored, or declined. */
+  onFinished(here: HostedSignIn): void;
+}
+
+export interface CallbackHandler {
+  /** What the browser's redirect leads to: a code redeemed once and stored, a refusal, or a page that says what went wrong. */
+  handle(here: HostedSignIn, query: URLSearchParams): Promise<CallbackAnswer>;
+  /** Resolves once no code is being redeemed and every answer is stored. */
+  settled(): Promise<void>;
+  close(): void;
+}
+
+const savePatience = 10_000;
+
+export function createCallbackHandler({
+  store,
+  http,
+  clock,
+  log,
+  profile,
+  onFinished,
+}: CallbackOptions): CallbackHandler {
+  const work = new Set<Promise<unknown>>();
+  const closed = new AbortController();
+
+  const handle = async (here: HostedSignIn, query: URLSearchParams): Promise<CallbackAnswer> => {
+    const attempt = here.prepared.attempts.find(({ state }) => state === query.get('state'));
+    if (!attempt) return show({ kind: 'failed', problem: 'That link does not belong to this sign-in' });
+    if (here.spentStates.has(attempt.state)) return { redirectTo: here.prepared.url };
+    const callback = readCallback(requestOf(here), attempt, query);
+    if (callback.kind === 'error') return refuse(here, callback.oauthError);
+    const name = fingerprint(callback.code);
+    const answer = here.answers.get(name) ?? track(redeem(here, attempt, callback.parameters, name));
+    here.answers.set(name, answer);
+    return answer;
+  };
+
+  const refuse = async (here: HostedSignIn, oauthError: string): Promise<CallbackAnswer> => {
+    log.warn('the authorization server answered with an error', { oauthError });
+    if (oauthError !== 'access_denied') return showFailure(here, `The authorization server answered ${oauthError}`);
+    await store.update((now) => {
+      if (now.pendingSignIn?.id !== here.pending.id) return undefined;
+      const rest = withoutPending(now);
+      // Saying no to a second sign-in does not end the first (product.md 7, --reauth).
+      return now.state === 'connected' ? rest : { ...rest, state: 'declined' };
+    });
+    onFinished(here);
+    return show({ kind: 'declined' });
+  };
+
+  const redeem = async (
+    here: HostedSignIn,
+    attempt: AuthorizationAttempt,
+    parameters: URLSearchParams,
+    name: string,
+  ): Promise<CallbackAnswer> => {
+    const redeeming = { fingerprint: name, since: clock.now() };
+    try {
+      await store.update((now) =>
+        ownedBy(now, here) ? { ...now, pendingSignIn: { ...now.pendingSignIn, redeeming } } : undefined,
+      );
+    } catch (error) {
+      // The code was not sent, so it is still good: the person may reload.
+      here.answers.delete(name);
+      return show({ kind: 'failed', problem: `The sign-in cannot be stored: ${describe(error)}` });
+    }
+    const deadline = createDeadline(clock, refreshTimeLimit);
+    try {
+      const response = await redeemCode(requestOf(here), attempt, parameters, { http, signal: deadline.signal });
+      return await keep(here, (now) => withNewGrant(now, here.prepared, here.pending.scope, response, clock.now()));
+    } catch (error) {
+      const oauthError = exchangeErrorOf(error);
+      log.warn('the code could not be redeemed', { oauthError, why: describe(error) });
+      return showFailure(here, `The authorization server did not accept the approval (${oauthError})`);
+    } finally {
+      deadline.release();
+    }
+  };
+
+  /** Tokens in and pending out in one write; tried until it succeeds, since a successful answer is never dropped (P4). */
+  const keep = async (
+    here: HostedSignIn,
+    change: (record: ConnectionRecord) => ConnectionRecord,
+  ): Promise<CallbackAnswer> => {
+    let replaced: Grant | undefined;
+    let trouble: unknown;
+    const save = async (): Promise<ConnectionRecord> => {
+      for (;;) {
+        try {
+          return await store.update((now) => {
+            replaced = here.pending.again && now.pendingSignIn?.id === here.pending.id ? now.grant : undefined;
+            return change(now);
+          });
+        } catch (error) {
+          trouble = error;
+          log.error('the new tokens could not be stored yet', { why: describe(error) });
+          if (closed.signal.aborted) throw error;
+          await clock.sleep(1_000, closed.signal);
+        }
+      }
+    };
+    const patience = createDeadline(clock, savePatience);
+    const record = await untilAborted(track(save()), patience.signal).finally(patience.release);
+    if (!record) return show({ kind: 'failed', problem: `The sign-in cannot be stored yet: ${describe(trouble)}` });
+    log.info('signed in', { issuer: here.prepared.issuer });
+    if (replaced) void track(revokeReplaced(replaced));
+    onFinished(here);
+    return show({ kind: 'connected', workspace: record.grant?.identity.workspace_name });
+  };
+
+  const revokeReplaced = async (grant: Grant) => {
+    await revoke(grant, { http }).catch((error) =>
+      log.warn('the replaced grant could not be revoked', { why: describe(error) }),
+    );
+  };
+
+  /** The sign-in stays pending; the page offers a fresh authorize URL. */
+  const showFailure = async (here: HostedSignIn, problem: string): Promise<CallbackAnswer> => {
+    const prepared = await withAttempt(here.prepared, here.pending.scope);
+    here.prepared = prepared;
+    await store
+      .update((now) => {
+        if (!ownedBy(now, here)) return undefined;
+        const { redeeming: _redeeming, ...rest } = now.pendingSignIn;
+        return { ...now, pendingSignIn: { ...rest, prepared } };
+      })
+      .catch((error) => log.error('the sign-in could not be stored', { why: describe(error) }));
+    return show({ kind: 'failed', problem, retryUrl: prepared.url });
+  };
+
+  const show = (page: Omit<Page, 'profile'>): CallbackAnswer => ({ page: { ...page, profile } });
+
+  const track = <T>(promise: Promise<T>): Promise<T> => {
+    work.add(promise);
+    promise.finally(() => work.delete(promise)).catch(() => undefined);
+    return promise;
+  };
+
+  return {
+    handle,
+    settled: async () => {
+      await Promise.allSettled(work);
+    },
+    close: () => closed.abort(),
+  };
+}
+
+/** A fresh state and verifier, and the URL that carries them. */
+export async function withAttempt(prepared: PreparedSignIn, scope: string | undefined): Promise<PreparedSignIn> {
+  const attempt = newAttempt();
+  const url = await authorizationUrl({ ...prepared, server: prepared.authorizationServer, scope }, attempt);
+  return { ...prepared, attempts: [...prepared.attempts, attempt].slice(-10), url: url.href };
+}
+
+function requestOf({ prepared, pending }: HostedSignIn): AuthorizationRequest {
+  return { ...prepared, server: prepared.authorizationServer, scope: pending.scope };
+}
+
+/** True while the record's pending sign-in is this one, in these hands. */
+export function sameSignIn(record: ConnectionRecord, pending: PendingSignIn): boolean {
+  return record.pendingSignIn?.id === pending.id && record.pendingSignIn.owner.nonce === pending.owner.nonce;
+}
+
+function ownedBy(
+  record: ConnectionRecord,
+  { pending }: HostedSignIn,
+): record is ConnectionRecord & { pendingSignIn: PendingSignIn } {
+  return sameSignIn(record, pending);
+}
+
+export function withoutPending(record: ConnectionRecord): ConnectionRecord {
+  const { pendingSignIn: _pending, ...rest } = record;
+  return rest;
+}

@@ -1,0 +1,192 @@
+import type { Clock } from './clock.ts';
+import { isElsewhere, isGone, newOwner } from './credentials/lock.ts';
+import type { PendingSignIn } from './credentials/record.ts';
+import type { Store } from './credentials/store.ts';
+import { BridgeError, describe } from './errors.ts';
+import type { Http } from './http.ts';
+import type { Log } from './log.ts';
+import { discover } from './oauth/discovery.ts';
+import { type CallbackAnswer, isListening, type Loopback, listenForCallback } from './oauth/loopback.ts';
+import { obtainClient, type PreregisteredClient } from './oauth/registration.ts';
+import {
+  createCallbackHandler,
+  type HostedSignIn,
+  sameSignIn,
+  withAttempt,
+  withoutPending,
+} from './sign-in-callback.ts';
+
+export interface SignInHostOptions {
+  store: Store;
+  http: Http;
+  clock: Clock;
+  log: Log;
+  upstreamUrl: URL;
+  profile: string;
+  callbackPort: number | undefined;
+  preregistered: PreregisteredClient;
+}
+
+/** Hosts the listener of a pending sign-in: its own, or one whose process died. */
+export interface SignInHost {
+  /** Discover, bind, register, and add the URL to the pending sign-in. On failure the sign-in is withdrawn. @throws BridgeError */
+  prepare(pending: PendingSignIn): Promise<void>;
+  /** True while somebody answers for the pending sign-in. */
+  isAlive(pending: PendingSignIn): Promise<boolean>;
+  /** Goes on with a sign-in whose process died: same port, same state, same tab. */
+  takeOver(pending: PendingSignIn): Promise<void>;
+  hosts(id: string): boolean;
+  /** The sign-in is over: the listener stays a little longer for a second approval, then it closes. */
+  linger(): void;
+  settled(): Promise<void>;
+  close(): void;
+}
+
+const lingerTime = 120_000;
+const preparationLimit = 120_000;
+/** A sign-in without a process is given up after this long: its registration may be gone by then. */
+export const orphanLimit = 3_600_000;
+const portPatience = 60_000;
+
+export function createSignInHost(options: SignInHostOptions): SignInHost {
+  const { store, http, clock, log, upstreamUrl, profile } = options;
+  const me = newOwner();
+  const closed = new AbortController();
+  let hosted: HostedSignIn | undefined;
+  let portRefusedSince: number | undefined;
+
+  const prepare = async (pending: PendingSignIn) => {
+    let loopback: Loopback | undefined;
+    try {
+      // 1. discover, 2. bind, 3. register for exactly that redirect URI, 4. authorize URL, 5. tell everybody
+      const challenge = { scope: pending.scope, resourceMetadataUrl: pending.resourceMetadataUrl };
+      const { authorizationServer, scopesSupported, ...found } = await discover(upstreamUrl, challenge, { http });
+      hosted?.loopback.close();
+      loopback = await listenForCallback({
+        id: pending.id,
+        port: options.callbackPort ?? 0,
+        onCallback: handleRedirect,
+      });
+      const { port, redirectUri } = loopback;
+      const scope = pending.scope ?? (scopesSupported?.join(' ') || undefined);
+      const { preregistered } = options;
+      const registering = { server: authorizationServer, redirectUri, scope, preregistered, now: clock.now() };
+      const registration = await obtainClient(registering, { http });
+      const base = {
+        ...found,
+        issuer: authorizationServer.issuer,
+        authorizationServer,
+        registration,
+        port,
+        redirectUri,
+      };
+      const prepared = await withAttempt({ ...base, attempts: [], url: '' }, scope);
+      const claimed: PendingSignIn = { ...pending, owner: me, prepared, ...(scope === undefined ? {} : { scope }) };
+      hosted = { pending: claimed, prepared, loopback, answers: new Map(), spentStates: new Set(), finished: false };
+      const record = await store.update((now) =>
+        sameSignIn(now, pending) ? { ...now, pendingSignIn: claimed } : undefined,
+      );
+      if (record.pendingSignIn?.id !== pending.id) linger();
+    } catch (error) {
+      loopback?.close();
+      await store.update((now) => (sameSignIn(now, pending) ? withoutPending(now) : undefined));
+      throw error;
+    }
+  };
+
+  const isAlive = async (pending: PendingSignIn) => {
+    const age = clock.now() - pending.since;
+    if (isElsewhere(pending.owner)) return age < orphanLimit;
+    if (!pending.prepared) return !isGone(pending.owner) && age < preparationLimit;
+    return isListening(pending.prepared.port, pending.id, http, clock);
+  };
+
+  const takeOver = async (pending: PendingSignIn) => {
+    const { prepared } = pending;
+    if (clock.now() - pending.since > orphanLimit) return withdraw(pending);
+    if (!prepared) {
+      const record = await store.update((now) =>
+        sameSignIn(now, pending) ? { ...now, pendingSignIn: { ...pending, owner: me } } : undefined,
+      );
+      const claimed = record.pendingSignIn;
+      if (claimed?.owner.nonce === me.nonce) await prepare(claimed);
+      return;
+    }
+    // Whoever binds the port is the successor: two cannot.
+    const loopback = await bindAgain(pending, prepared.port);
+    if (!loopback) return;
+    const spent = pending.redeeming ? prepared.attempts.map(({ state }) => state) : [];
+    const next = pending.redeeming ? await withAttempt(prepared, pending.scope) : prepared;
+    const { redeeming: _redeeming, ...rest } = pending;
+    const claimed = { ...rest, owner: me, prepared: next };
+    const record = await store.update((now) =>
+      sameSignIn(now, pending) ? { ...now, pendingSignIn: claimed } : undefined,
+    );
+    if (record.pendingSignIn?.owner.nonce !== me.nonce) return loopback.close();
+    hosted = {
+      pending: claimed,
+      prepared: next,
+      loopback,
+      answers: new Map(),
+      spentStates: new Set(spent),
+      finished: false,
+    };
+    log.info('took over a pending sign-in whose process is gone', { port: prepared.port });
+  };
+
+  const bindAgain = async (pending: PendingSignIn, port: number): Promise<Loopback | undefined> => {
+    try {
+      const loopback = await listenForCallback({ id: pending.id, port, onCallback: handleRedirect });
+      portRefusedSince = undefined;
+      return loopback;
+    } catch {
+      // A process that was stopped still holds its port and may go on; a stranger does not give it back.
+      portRefusedSince ??= clock.monotonic();
+      if (clock.monotonic() - portRefusedSince > portPatience) await withdraw(pending);
+      return undefined;
+    }
+  };
+
+  const withdraw = async (pending: PendingSignIn) => {
+    portRefusedSince = undefined;
+    await store.update((now) => (sameSignIn(now, pending) ? withoutPending(now) : undefined));
+  };
+
+  const linger = () => {
+    const here = hosted;
+    if (!here || here.finished) return;
+    here.finished = true;
+    void clock.sleep(lingerTime, closed.signal).then(() => {
+      here.loopback.close();
+      if (hosted === here) hosted = undefined;
+    });
+  };
+
+  const callback = createCallbackHandler({ store, http, clock, log, profile, onFinished: linger });
+
+  const handleRedirect = async (query: URLSearchParams): Promise<CallbackAnswer> =>
+    hosted ? callback.handle(hosted, query) : { page: { kind: 'finished', profile } };
+
+  return {
+    prepare,
+    isAlive,
+    takeOver,
+    hosts: (id) => hosted?.pending.id === id,
+    linger,
+    settled: callback.settled,
+    close: () => {
+      closed.abort();
+      callback.close();
+      hosted?.loopback.close();
+      hosted = undefined;
+    },
+  };
+}
+
+/** Used by callers that cannot go on without a sign-in. */
+export function signInFailed(error: unknown): BridgeError {
+  if (error instanceof BridgeError) return error;
+  return new BridgeError('AUTHORIZATION_SERVER_MISBEHAVED', `could not begin the sign-in (${describe(error)})`, {
+    cause: error,
+  });
+}

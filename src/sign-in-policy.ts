@@ -1,0 +1,126 @@
+import { type Clock, createDeadline } from './clock.ts';
+import { authorizationOf, type ConnectionRecord, isConnected } from './credentials/record.ts';
+import type { Store } from './credentials/store.ts';
+import { BridgeError, describe } from './errors.ts';
+import type { Log } from './log.ts';
+import type { Challenge } from './oauth/discovery.ts';
+import type { SignIn, SignInState, TabPolicy } from './sign-in.ts';
+
+/** Who wants upstream, and so whether a tab may open, and how long to wait for the person, ms (product.md 4). */
+export interface Asker {
+  tab: TabPolicy;
+  /** For the first sign-in of a record. */
+  first: number;
+  /** For a reconnect whose tab this process opened. */
+  opened: number;
+  /** For any other. */
+  otherwise: number;
+}
+
+export const askers = {
+  toolCall: { tab: 'automatic', first: 45_000, opened: 10_000, otherwise: 0 },
+  connectTool: { tab: 'asked', first: 45_000, opened: 45_000, otherwise: 45_000 },
+  toolList: { tab: 'automatic', first: 8_000, opened: 8_000, otherwise: 0 },
+  /** For clients that ask for the list once and ignore that it changed. */
+  onlyToolList: { tab: 'automatic', first: 45_000, opened: 45_000, otherwise: 0 },
+} as const satisfies Record<string, Asker>;
+
+export interface SignInNeed {
+  challenge: Challenge;
+  /** The authorization whose token was sent, if any. */
+  authorization?: string | undefined;
+}
+
+export interface SignInPolicy {
+  /** Resolves when the request may be sent again. @throws BridgeError with the link, when the person is still to act */
+  satisfy(need: SignInNeed, asker: Asker, cancelled: AbortSignal): Promise<void>;
+  /** The error for requests that may not start a sign-in; with the link of one that is pending. */
+  required(): Promise<BridgeError>;
+  /** `--reauth`: begins one sign-in in the background, unless the record was authorized after this process started. */
+  signInAgain(): Promise<void>;
+}
+
+interface PolicyOptions {
+  signIn: SignIn;
+  store: Store;
+  clock: Clock;
+  log: Log;
+  /** When this process started. */
+  startedAt: number;
+}
+
+/** For discovery, binding and registration, or for another process to do that. */
+const preparationBound = 30_000;
+
+export function createSignInPolicy({ signIn, store, clock, log, startedAt }: PolicyOptions): SignInPolicy {
+  const satisfy: SignInPolicy['satisfy'] = async ({ challenge, authorization: seen }, asker, cancelled) => {
+    const record = await store.load();
+    const scope = challenge.error === 'insufficient_scope' ? union(grantedScope(record), challenge.scope) : undefined;
+    const state = await within(preparationBound, cancelled, (signal) =>
+      signIn.begin({ challenge, tab: asker.tab, seen, scope }, signal),
+    );
+    if (state.kind === 'connected') return;
+    const patience = patienceOf(asker, state);
+    const outcome = await within(patience, cancelled, (signal) => signIn.outcome(seen, signal));
+    if (outcome === 'connected') return;
+    if (outcome === 'declined')
+      throw new BridgeError('AUTHORIZATION_DENIED', 'the sign-in was declined in the browser');
+    throw stillPending(state, patience);
+  };
+
+  const within = async <T>(ms: number, cancelled: AbortSignal, work: (signal: AbortSignal) => Promise<T>) => {
+    const deadline = createDeadline(clock, ms, cancelled);
+    return work(deadline.signal).finally(deadline.release);
+  };
+
+  const required = async () => {
+    const record = await store.load();
+    const signInUrl = record.pendingSignIn?.prepared?.url;
+    const hint = 'call any tool, or run `npx -y notion-mcp-bridge login`';
+    return new BridgeError('REAUTH_REQUIRED', 'a sign-in is needed', { hint, signInUrl });
+  };
+
+  const signInAgain = async () => {
+    const record = await store.load();
+    if (!isConnected(record) || record.grant.authorizedAt >= startedAt) return;
+    const { resourceMetadataUrl } = record.grant;
+    try {
+      const request = {
+        challenge: { resourceMetadataUrl },
+        tab: 'automatic',
+        seen: authorizationOf(record),
+        again: true,
+      } as const;
+      await within(preparationBound, new AbortController().signal, (signal) => signIn.begin(request, signal));
+    } catch (error) {
+      log.warn('could not begin the sign-in that --reauth asks for', { why: describe(error) });
+    }
+  };
+
+  return { satisfy, required, signInAgain };
+}
+
+function patienceOf(asker: Asker, state: SignInState & { kind: 'pending' }): number {
+  if (state.first) return asker.first;
+  return state.opened ? asker.opened : asker.otherwise;
+}
+
+function stillPending(state: SignInState & { kind: 'pending' }, waited: number): BridgeError {
+  const hint = 'open the link in a browser and approve, then try again';
+  return waited > 0
+    ? new BridgeError(
+        'AUTHORIZATION_TIMED_OUT',
+        `the sign-in was not finished within ${waited / 1000} seconds; it still can be`,
+        { hint, signInUrl: state.url },
+      )
+    : new BridgeError('REAUTH_REQUIRED', 'a sign-in is needed', { hint, signInUrl: state.url });
+}
+
+function grantedScope(record: ConnectionRecord): string | undefined {
+  return record.grant?.tokens.scope ?? record.grant?.requestedScope;
+}
+
+/** A step-up asks for what is granted and for what is missing (product.md 6.8). */
+function union(...scopes: (string | undefined)[]): string {
+  return [...new Set(scopes.flatMap((scope) => scope?.split(' ') ?? []))].filter((scope) => scope !== '').join(' ');
+}

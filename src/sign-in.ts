@@ -1,0 +1,180 @@
+import type { Clock } from './clock.ts';
+import { newOwner } from './credentials/lock.ts';
+import { authorizationOf, type ConnectionRecord, isConnected, needOf } from './credentials/record.ts';
+import type { Store } from './credentials/store.ts';
+import { BridgeError, describe } from './errors.ts';
+import type { Log } from './log.ts';
+import type { OpenBrowser } from './oauth/browser.ts';
+import type { Challenge } from './oauth/discovery.ts';
+import { type SignInHost, signInFailed } from './sign-in-host.ts';
+
+/**
+ * Who may open a tab (product.md 4, 7). `automatic`: one by itself per need, ever. `asked`: the person asked through the
+ * client, so a new sign-in opens one. `insisted`: the person typed `login`. `never`: only a link.
+ */
+export type TabPolicy = 'automatic' | 'asked' | 'insisted' | 'never';
+
+export interface SignInRequest {
+  challenge: Challenge;
+  tab: TabPolicy;
+  /** The authorization that did not suffice, so that a newer one is recognised; undefined when there was none. */
+  seen: string | undefined;
+  /** The scope of a step-up: the union of what is granted and what is asked for. */
+  scope?: string | undefined;
+  /** Sign in although connected (`--reauth`). */
+  again?: boolean;
+}
+
+export type SignInState =
+  /** Somebody signed in meanwhile. */
+  | { kind: 'connected' }
+  | {
+      kind: 'pending';
+      url: string;
+      /** Whether this call opened a tab. */
+      opened: boolean;
+      /** The record never held a grant, and nobody said no. */
+      first: boolean;
+    };
+
+export type SignInOutcome = 'connected' | 'declined' | 'withdrawn' | 'still pending';
+
+export interface SignIn {
+  /** Joins the pending sign-in or begins one; opens a tab where the policy allows. @throws BridgeError */
+  begin(request: SignInRequest, signal: AbortSignal): Promise<SignInState>;
+  /** Waits until the sign-in ends one way or the other, or `signal` aborts. */
+  outcome(seen: string | undefined, signal: AbortSignal): Promise<SignInOutcome>;
+  /** Takes part in sign-ins that other processes began: if theirs dies, this one goes on. */
+  takePart(): void;
+  settled(): Promise<void>;
+  close(): void;
+}
+
+interface SignInOptions {
+  store: Store;
+  host: SignInHost;
+  openBrowser: OpenBrowser;
+  clock: Clock;
+  log: Log;
+  newId: () => string;
+}
+
+const lookAtHost = 1_000;
+
+export function createSignIn({ store, host, openBrowser, clock, log, newId }: SignInOptions): SignIn {
+  const closed = new AbortController();
+  let unsubscribe: (() => void) | undefined;
+  let overseeing = false;
+
+  const begin = async (request: SignInRequest, signal: AbortSignal): Promise<SignInState> => {
+    const id = newId();
+    const claimed = await store.update((record) => {
+      if (isConnected(record) && authorizationOf(record) !== request.seen) return undefined;
+      return record.pendingSignIn ? undefined : { ...record, pendingSignIn: newPending(record, request, id) };
+    });
+    if (!claimed.pendingSignIn) return { kind: 'connected' };
+    const mine = claimed.pendingSignIn.id === id;
+    if (mine) {
+      await host.prepare(claimed.pendingSignIn).catch((error) => {
+        throw signInFailed(error);
+      });
+    }
+    takePart();
+    const record = await prepared(request.seen, signal);
+    const url = record.pendingSignIn?.prepared?.url;
+    if (url === undefined) return { kind: 'connected' };
+    const first = record.history.length === 0 && !record.grant && record.state !== 'declined';
+    const opened = (await mayOpenTab(request, mine)) && (await openTab(url));
+    return { kind: 'pending', url, opened, first };
+  };
+
+  const newPending = (record: ConnectionRecord, { challenge, scope, again }: SignInRequest, id: string) => {
+    const wanted = scope ?? challenge.scope;
+    return {
+      id,
+      owner: newOwner(),
+      since: clock.now(),
+      need: needOf(record, { scope, again: again ?? false }),
+      ...(wanted === undefined ? {} : { scope: wanted }),
+      ...(challenge.resourceMetadataUrl === undefined ? {} : { resourceMetadataUrl: challenge.resourceMetadataUrl }),
+      ...(again ? { again } : {}),
+    };
+  };
+
+  /** The record once the pending sign-in has a URL, or is over. */
+  const prepared = async (seen: string | undefined, signal: AbortSignal): Promise<ConnectionRecord> => {
+    const isOver = (record: ConnectionRecord) => isConnected(record) && authorizationOf(record) !== seen;
+    const record = await store.waitFor((now) => !now.pendingSignIn || now.pendingSignIn.prepared !== undefined, signal);
+    if (!record) throw new BridgeError('AUTHORIZATION_TIMED_OUT', 'another process is still preparing the sign-in');
+    if (record.pendingSignIn || isOver(record)) return record;
+    throw new BridgeError('AUTHORIZATION_SERVER_MISBEHAVED', 'another process could not begin the sign-in');
+  };
+
+  /** One tab by itself per need, whoever asks first (P5): decided and noted under the lock. */
+  const mayOpenTab = async ({ tab }: SignInRequest, mine: boolean): Promise<boolean> => {
+    if (tab === 'never' || (tab === 'asked' && !mine)) return false;
+    let may = tab !== 'automatic';
+    await store.update((record) => {
+      const need = record.pendingSignIn?.need;
+      if (need === undefined) return undefined;
+      const wasToldNo = record.state === 'declined' || (record.state === 'signed_out' && record.history.length > 0);
+      may ||= !wasToldNo && !record.tabsOpened.includes(need);
+      return may
+        ? { ...record, tabsOpened: [...record.tabsOpened.filter((other) => other !== need), need].slice(-20) }
+        : undefined;
+    });
+    return may;
+  };
+
+  const openTab = async (url: string): Promise<boolean> => {
+    const opened = await openBrowser(url);
+    log.info(opened ? 'opened the browser for a sign-in' : 'could not open a browser; the link is the way');
+    return opened;
+  };
+
+  const outcome = async (seen: string | undefined, signal: AbortSignal): Promise<SignInOutcome> => {
+    const before = await store.load();
+    const isNew = (record: ConnectionRecord) => isConnected(record) && authorizationOf(record) !== seen;
+    const declined = (record: ConnectionRecord) => record.state === 'declined' && before.state !== 'declined';
+    const record = await store.waitFor((now) => isNew(now) || declined(now) || !now.pendingSignIn, signal);
+    if (!record) return 'still pending';
+    if (isNew(record)) return 'connected';
+    return record.state === 'declined' ? 'declined' : 'withdrawn';
+  };
+
+  const takePart = () => {
+    unsubscribe ??= store.subscribe(() => void oversee());
+    void oversee();
+  };
+
+  /** Looks every second whether somebody answers for the pending sign-in, as long as there is one (product.md 7). */
+  const oversee = async () => {
+    if (overseeing) return;
+    overseeing = true;
+    try {
+      while (!closed.signal.aborted) {
+        const { pendingSignIn } = await store.load();
+        if (!pendingSignIn) host.linger();
+        if (!pendingSignIn || host.hosts(pendingSignIn.id)) break;
+        if (!(await host.isAlive(pendingSignIn))) await host.takeOver(pendingSignIn);
+        await clock.sleep(lookAtHost, closed.signal);
+      }
+    } catch (error) {
+      log.warn('could not look after the pending sign-in', { why: describe(error) });
+    } finally {
+      overseeing = false;
+    }
+  };
+
+  return {
+    begin,
+    outcome,
+    takePart,
+    settled: () => host.settled(),
+    close: () => {
+      closed.abort();
+      unsubscribe?.();
+      host.close();
+    },
+  };
+}
