@@ -1,0 +1,116 @@
+import { BridgeError } from '../errors.ts';
+import type { Delivery } from './exchange.ts';
+import { type ListMethod, listMembers, type WholeList } from './list-cache.ts';
+import { errorLine, type Request, resultLine } from './messages.ts';
+import type { ServerDescription } from './session.ts';
+
+/** The revisions that begin with `initialize`, oldest first. They are dates, and compare as texts. */
+const initializeRevisions = ['2024-11-05', '2025-03-26', '2025-06-18', '2025-11-25'] as const;
+const newestRevision = initializeRevisions[initializeRevisions.length - 1] as string;
+
+/** Our own tool, listed while there is nothing else to list (product.md 4). */
+export const connectTool = {
+  name: 'notion-connect',
+  title: 'Connect to Notion',
+  description:
+    'Connects this app to Notion. Call it when the user wants to use Notion and no other Notion tools are available, or when another tool says that a sign-in is needed. It gives a sign-in link to show to the user and waits until the user has approved in the browser.',
+  inputSchema: { type: 'object', properties: {} },
+  annotations: { readOnlyHint: true, openWorldHint: true },
+};
+
+/** Answers `initialize` locally, at once, in every state (P6). */
+export function initializeResult(
+  requested: unknown,
+  server: ServerDescription | undefined,
+  version: string,
+): Record<string, unknown> {
+  const supported = initializeRevisions.find((revision) => revision === requested) ?? newestRevision;
+  const protocolVersion = server && server.protocolVersion < supported ? server.protocolVersion : supported;
+  if (!server) {
+    const capabilities = { tools: {}, resources: { subscribe: true }, prompts: {}, logging: {}, completions: {} };
+    return {
+      protocolVersion,
+      capabilities: withListChanged(capabilities),
+      serverInfo: { name: 'notion-mcp-bridge', title: 'Notion', version },
+    };
+  }
+  const { capabilities, serverInfo, instructions } = server;
+  return {
+    protocolVersion,
+    capabilities: withListChanged({ ...capabilities, tools: capabilities.tools ?? {} }),
+    serverInfo,
+    ...(instructions === undefined ? {} : { instructions }),
+  };
+}
+
+/** Lists that were answered from a cache change when the live ones arrive, whether upstream announces changes or not. */
+function withListChanged(capabilities: Record<string, unknown>): Record<string, unknown> {
+  const announced = ['tools', 'resources', 'prompts'].filter((name) => capabilities[name] !== undefined);
+  const changed = announced.map((name) => [name, { ...(capabilities[name] as object), listChanged: true }]);
+  return { ...capabilities, ...Object.fromEntries(changed) };
+}
+
+/** What upstream lacks although we had to declare it before we knew (product.md 4). */
+export function emptyResult(method: string): WholeList | undefined {
+  if (Object.hasOwn(listMembers, method)) return { [listMembers[method as ListMethod]]: [] };
+  if (method === 'completion/complete') return { completion: { values: [] } };
+  return ['logging/setLevel', 'resources/subscribe', 'resources/unsubscribe'].includes(method) ? {} : undefined;
+}
+
+/** Which capability of the server a method needs; undefined for methods that need none. */
+export function capabilityOf(method: string): string | undefined {
+  const [area = ''] = method.split('/');
+  return { tools: 'tools', prompts: 'prompts', resources: 'resources', logging: 'logging', completion: 'completions' }[
+    area
+  ];
+}
+
+/** Sign-in and transport trouble: to a model a tool result that a person can act on, to anything else a JSON-RPC error. */
+export function errorAnswer(request: Request, error: BridgeError): string {
+  const { code, message, hint, signInUrl } = error;
+  if (request.method !== 'tools/call') {
+    const data = { code, hint, ...(signInUrl === undefined ? {} : { signInUrl }) };
+    return errorLine(request.id, { code: -32000, message: `${message}; ${hint}`, data });
+  }
+  const link = signInUrl === undefined ? '' : `\n\nSign-in link to show to the user: ${signInUrl}`;
+  const text = `${code}: ${message}. Next step: ${hint}.${link}`;
+  return resultLine(request.id, { content: [{ type: 'text', text }], isError: true });
+}
+
+/** A delivery that ended without the server's response, as the error of the request. */
+export function errorOf(delivery: Delivery, request: Request): BridgeError {
+  switch (delivery.kind) {
+    case 'not-sent':
+      return new BridgeError('UPSTREAM_UNREACHABLE', `could not reach the server (${delivery.why})`);
+    case 'ambiguous':
+      return request.method === 'tools/call'
+        ? new BridgeError(
+            'OUTCOME_UNKNOWN',
+            `the connection failed while the server had the call (${delivery.why}); the change may or may not have been made`,
+          )
+        : new BridgeError('UPSTREAM_UNREACHABLE', `the server did not answer (${delivery.why})`);
+    case 'busy':
+      return new BridgeError('UPSTREAM_REFUSED', `the server is busy (status ${delivery.status})`, {
+        hint: waitHint(delivery.retryAfter),
+      });
+    case 'refused':
+      return new BridgeError(
+        'UPSTREAM_REFUSED',
+        `the server answered with status ${delivery.status}${delivery.text ? `: ${oneLine(delivery.text)}` : ''}`,
+      );
+    case 'session-gone':
+      return new BridgeError('UPSTREAM_REFUSED', 'the server keeps ending the session');
+    default:
+      return new BridgeError('REAUTH_REQUIRED', 'a sign-in is needed');
+  }
+}
+
+function waitHint(retryAfter: number | undefined): string {
+  return retryAfter === undefined
+    ? 'wait a little, then try again'
+    : `try again in ${Math.ceil(retryAfter / 1000)} seconds`;
+}
+
+function oneLine(text: string): string {
+  return text.replace(/\s+/g, ' ').slice(0, 300);
+}

@@ -1,0 +1,221 @@
+import { backOff, type Clock } from '../clock.ts';
+import { describe } from '../errors.ts';
+import { ConnectionError, type Http, type HttpRequest, type HttpResponse, readBody } from '../http.ts';
+import { type Challenge, parseChallenge } from '../oauth/discovery.ts';
+import { parseRetryAfter } from '../oauth/refresh.ts';
+import { readEvents, type StreamPosition } from './event-stream.ts';
+import { isResponse, type MessageId, parseMessages, type RawMessage } from './messages.ts';
+
+/** What came of one message, as evidence of what upstream did with it (P8). */
+export type Delivery =
+  /** The response was handed on. */
+  | { kind: 'answered' }
+  /** A notification or a response was taken. */
+  | { kind: 'accepted' }
+  /** `authorization`: the one whose token was sent, if any. */
+  | { kind: 'challenged'; status: 401 | 403; challenge: Challenge; authorization?: string | undefined }
+  | { kind: 'session-gone' }
+  /** Not served now: upstream surely did not act. */
+  | { kind: 'busy'; status: number; retryAfter: number | undefined }
+  /** Upstream said no, with a JSON-RPC error or in words of its own. */
+  | { kind: 'refused'; status: number; error?: unknown; text: string }
+  | { kind: 'not-sent'; why: string }
+  /** Upstream may or may not have acted. */
+  | { kind: 'ambiguous'; why: string }
+  /** The client cancelled it. */
+  | { kind: 'cancelled' };
+
+export interface Outgoing {
+  url: URL;
+  headers: Record<string, string>;
+  raw: string;
+  /** The id of a request, whose response ends the exchange. */
+  answerTo?: MessageId | undefined;
+  connection: NonNullable<HttpRequest['connection']>;
+  cancelled: AbortSignal;
+  unsentSignal: AbortSignal;
+  onSent: () => void;
+  onHeaders?: (response: HttpResponse) => void;
+  onMessage: (message: RawMessage) => Promise<void>;
+  /** Asks upstream for a sign of life on another connection. */
+  isAlive: () => Promise<boolean>;
+}
+
+/** Silence after which a sign of life is asked for, ms (product.md 4). */
+const silence = 30_000;
+const errorBodyLimit = 64 * 1024;
+const answerLimit = 256 * 1024 * 1024;
+const firstResumeDelay = 1_000;
+
+export function createExchange(http: Http, clock: Clock, random: () => number) {
+  /** Posts one message and sees it through to its answer. Never throws. */
+  return async function post(outgoing: Outgoing): Promise<Delivery> {
+    const dead = new AbortController();
+    const vigil = createVigil(clock, dead, outgoing.isAlive);
+    const signal = AbortSignal.any([outgoing.cancelled, dead.signal]);
+    try {
+      const response = await http.request(outgoing.url, {
+        method: 'POST',
+        headers: {
+          'content-type': 'application/json',
+          accept: 'application/json, text/event-stream',
+          ...outgoing.headers,
+        },
+        body: outgoing.raw,
+        connection: outgoing.connection,
+        signal,
+        unsentSignal: outgoing.unsentSignal,
+        onSent: () => {
+          outgoing.onSent();
+          vigil.begin();
+        },
+      });
+      outgoing.onHeaders?.(response);
+      vigil.sawBytes();
+      if (response.status >= 400) return await readRefusal(response, outgoing);
+      return await readAnswer(response, outgoing, vigil, signal);
+    } catch (error) {
+      if (outgoing.cancelled.aborted) return { kind: 'cancelled' };
+      if (dead.signal.aborted) return { kind: 'ambiguous', why: 'the server went silent' };
+      const sent = !(error instanceof ConnectionError) || error.sent;
+      return { kind: sent ? 'ambiguous' : 'not-sent', why: describe(error) };
+    } finally {
+      vigil.end();
+    }
+  };
+
+  async function readAnswer(
+    response: HttpResponse,
+    outgoing: Outgoing,
+    vigil: Vigil,
+    signal: AbortSignal,
+  ): Promise<Delivery> {
+    const type = response.header('content-type')?.split(';')[0]?.trim().toLowerCase();
+    if (outgoing.answerTo === undefined || response.status === 202) {
+      response.body.resume();
+      return outgoing.answerTo === undefined
+        ? { kind: 'accepted' }
+        : refusal(response.status, 'the server accepted a request without answering it');
+    }
+    if (type === 'text/event-stream') return readStream(response, outgoing, vigil, signal);
+    if (type !== 'application/json') {
+      response.body.resume();
+      return refusal(response.status, `the server answered with ${type ?? 'no content type'}`);
+    }
+    const messages = parseOrNothing(await readBody(response, answerLimit));
+    for (const message of messages) await outgoing.onMessage(message);
+    return messages.some((message) => answers(message, outgoing.answerTo))
+      ? { kind: 'answered' }
+      : { kind: 'ambiguous', why: 'the server answered without a response to the request' };
+  }
+
+  /** Resumes a cut stream for as long as it has an event id to resume from; without one the outcome is unknown. */
+  async function readStream(
+    first: HttpResponse,
+    outgoing: Outgoing,
+    vigil: Vigil,
+    signal: AbortSignal,
+  ): Promise<Delivery> {
+    const position: StreamPosition = {};
+    let answered = false;
+    const onEvent = async (data: string) => {
+      for (const message of parseOrNothing(data)) {
+        answered ||= answers(message, outgoing.answerTo);
+        await outgoing.onMessage(message);
+      }
+    };
+    let response: HttpResponse | undefined = first;
+    for (let attempt = 0; ; attempt++) {
+      try {
+        if (response) await readEvents(response.body, position, onEvent, vigil.sawBytes);
+      } catch (error) {
+        if (signal.aborted && !answered) throw error;
+      }
+      if (answered) return { kind: 'answered' };
+      if (position.lastEventId === undefined) return { kind: 'ambiguous', why: 'the answer was cut off' };
+      await clock.sleep(position.retry ?? backOff(attempt, random, firstResumeDelay), signal);
+      const resumed = await resume(outgoing, position.lastEventId, signal);
+      if (resumed && 'kind' in resumed) return resumed;
+      response = resumed;
+    }
+  }
+
+  async function resume(
+    outgoing: Outgoing,
+    lastEventId: string,
+    signal: AbortSignal,
+  ): Promise<HttpResponse | Delivery | undefined> {
+    try {
+      const headers = { ...outgoing.headers, accept: 'text/event-stream', 'last-event-id': lastEventId };
+      const response = await http.request(outgoing.url, { method: 'GET', headers, signal, connection: 'new' });
+      if (response.status === 200) return response;
+      response.body.resume();
+      return response.status >= 500
+        ? undefined
+        : { kind: 'ambiguous', why: `the answer was cut off (status ${response.status} on resuming)` };
+    } catch (error) {
+      if (signal.aborted) throw error;
+      return undefined;
+    }
+  }
+}
+
+async function readRefusal(response: HttpResponse, outgoing: Outgoing): Promise<Delivery> {
+  const { status } = response;
+  const text = await readBody(response, errorBodyLimit).catch(() => '');
+  const challenge = parseChallenge(response.header('www-authenticate'));
+  if (status === 401) return { kind: 'challenged', status, challenge };
+  if (status === 403 && challenge.error === 'insufficient_scope') return { kind: 'challenged', status, challenge };
+  if (status === 404 && outgoing.headers['mcp-session-id'] !== undefined) return { kind: 'session-gone' };
+  const retryAfter = parseRetryAfter(response.header('retry-after'));
+  if (status === 429 || (status === 503 && retryAfter !== undefined)) return { kind: 'busy', status, retryAfter };
+  if (status >= 500) return { kind: 'ambiguous', why: `status ${status}` };
+  const [parsed] = parseOrNothing(text);
+  return parsed?.message.error === undefined
+    ? refusal(status, text.slice(0, 500))
+    : { ...refusal(status, text), error: parsed.message.error };
+}
+
+function refusal(status: number, text: string): Delivery & { kind: 'refused' } {
+  return { kind: 'refused', status, text };
+}
+
+function answers({ message }: RawMessage, id: MessageId | undefined): boolean {
+  return isResponse(message) && message.id === id;
+}
+
+function parseOrNothing(text: string): RawMessage[] {
+  try {
+    return parseMessages(text);
+  } catch {
+    return [];
+  }
+}
+
+interface Vigil {
+  begin(): void;
+  sawBytes(): void;
+  end(): void;
+}
+
+/** Once upstream has a request, only its answer, cancellation, or a dead upstream ends it (product.md 4). */
+function createVigil(clock: Clock, dead: AbortController, isAlive: () => Promise<boolean>): Vigil {
+  const over = new AbortController();
+  let lastBytes = 0;
+  const watch = async () => {
+    while (!over.signal.aborted) {
+      await clock.sleep(silence - (clock.monotonic() - lastBytes), over.signal);
+      if (over.signal.aborted || clock.monotonic() - lastBytes < silence) continue;
+      if (!(await isAlive()) && !over.signal.aborted) return dead.abort();
+      lastBytes = clock.monotonic();
+    }
+  };
+  const sawBytes = () => {
+    lastBytes = clock.monotonic();
+  };
+  const begin = () => {
+    sawBytes();
+    void watch();
+  };
+  return { begin, sawBytes, end: () => over.abort() };
+}

@@ -1,0 +1,64 @@
+import type { Clock } from '../clock.ts';
+
+/**
+ * Who a request waits for (product.md 4). Time counts only while it waits for us; when its bound is used up, or the
+ * client cancels, it is dropped and never sent later (P8).
+ */
+export interface Hands {
+  /** Aborts when the bound is used up, or the client cancels. */
+  readonly signal: AbortSignal;
+  /** Aborts only when the client cancels. */
+  readonly cancelled: AbortSignal;
+  /** True while upstream has it. */
+  readonly isUpstream: boolean;
+  /** Upstream has it now. */
+  pass(): void;
+  /** It is ours again. */
+  take(): void;
+  release(): void;
+}
+
+/** `bound` in ms. */
+export function createHands(clock: Clock, bound: number, cancelled: AbortSignal): Hands {
+  const over = new AbortController();
+  let left = bound;
+  let timer: AbortController | undefined;
+  let since = 0;
+
+  const pass = () => {
+    if (!timer) return;
+    timer.abort();
+    timer = undefined;
+    left -= clock.monotonic() - since;
+  };
+  const take = () => {
+    if (timer || over.signal.aborted) return;
+    const mine = new AbortController();
+    timer = mine;
+    since = clock.monotonic();
+    void clock.sleep(Math.max(0, left), mine.signal).then(() => {
+      if (!mine.signal.aborted) over.abort();
+    });
+  };
+  const cancel = () => {
+    pass();
+    over.abort();
+  };
+  if (cancelled.aborted) cancel();
+  else cancelled.addEventListener('abort', cancel, { once: true });
+  take();
+  const release = () => {
+    pass();
+    cancelled.removeEventListener('abort', cancel);
+  };
+  return {
+    signal: over.signal,
+    cancelled,
+    get isUpstream() {
+      return timer === undefined && !over.signal.aborted;
+    },
+    pass,
+    take,
+    release,
+  };
+}

@@ -1,0 +1,105 @@
+import { createHash } from 'node:crypto';
+import { readFileSync } from 'node:fs';
+import { mkdir, readFile } from 'node:fs/promises';
+import { dirname } from 'node:path';
+import { writeFile } from 'atomically';
+import { describe } from '../errors.ts';
+import type { Log } from '../log.ts';
+import type { ServerDescription } from './session.ts';
+
+/** The lists of MCP, and the member of the answer that holds the items. */
+export const listMembers = {
+  'tools/list': 'tools',
+  'prompts/list': 'prompts',
+  'resources/list': 'resources',
+  'resources/templates/list': 'resourceTemplates',
+} as const;
+export type ListMethod = keyof typeof listMembers;
+
+/** A whole list: the answer of the server, without a cursor. */
+export type WholeList = Record<string, unknown>;
+
+interface ClientLists {
+  authorization: string;
+  lists: Partial<Record<ListMethod, WholeList>>;
+}
+
+interface CacheFile {
+  server?: ServerDescription;
+  clients: Record<string, ClientLists>;
+}
+
+/** What upstream last said of itself and of its lists, in an expendable side file (product.md 4, 5). */
+export interface ListCache {
+  /** What the last `initialize` of any client was answered with. */
+  server(): ServerDescription | undefined;
+  rememberServer(server: ServerDescription): Promise<void>;
+  /** The last good whole list for this client, as long as the authorization is the same or there is none now. */
+  list(method: ListMethod, client: string, authorization: string, connected: boolean): WholeList | undefined;
+  remember(method: ListMethod, client: string, authorization: string, list: WholeList): Promise<void>;
+}
+
+/** Lists depend on who asks: client name, version and capabilities. */
+export function clientKey(hello: Record<string, unknown>): string {
+  const { name, version } = (hello.clientInfo ?? {}) as Record<string, unknown>;
+  return createHash('sha256')
+    .update(JSON.stringify([name, version, hello.capabilities]))
+    .digest('hex')
+    .slice(0, 16);
+}
+
+const clientsKept = 20;
+
+export function createListCache(path: string, log: Log): ListCache {
+  let known: CacheFile | undefined;
+  let writing: Promise<void> = Promise.resolve();
+
+  const load = (): CacheFile => {
+    known ??= parse(() => readFileSync(path, 'utf8'));
+    return known;
+  };
+
+  /** Side files are unlocked: the last writer wins, after reading what the others wrote. */
+  const change = (apply: (file: CacheFile) => CacheFile): Promise<void> => {
+    known = apply(load());
+    writing = writing.then(async () => {
+      try {
+        const text = await readFile(path, 'utf8').catch(() => '');
+        await mkdir(dirname(path), { recursive: true, mode: 0o700 });
+        await writeFile(path, JSON.stringify(apply(parse(() => text))), { mode: 0o600, fsync: false });
+      } catch (error) {
+        log.debug('could not write the list cache', { why: describe(error) });
+      }
+    });
+    return writing;
+  };
+
+  return {
+    server: () => load().server,
+    rememberServer: (server) => change((file) => ({ ...file, server })),
+    list: (method, client, authorization, connected) => {
+      const entry = load().clients[client];
+      return entry && (!connected || entry.authorization === authorization) ? entry.lists[method] : undefined;
+    },
+    remember: (method, client, authorization, list) =>
+      change((file) => {
+        const { [client]: entry, ...others } = file.clients;
+        const lists = entry?.authorization === authorization ? entry.lists : {};
+        const clients = Object.entries(others).slice(1 - clientsKept);
+        return {
+          ...file,
+          clients: { ...Object.fromEntries(clients), [client]: { authorization, lists: { ...lists, [method]: list } } },
+        };
+      }),
+  };
+}
+
+function parse(read: () => string): CacheFile {
+  try {
+    const file = JSON.parse(read()) as Partial<CacheFile>;
+    const server = file.server && typeof file.server.protocolVersion === 'string' ? { server: file.server } : {};
+    return { ...server, clients: typeof file.clients === 'object' && file.clients !== null ? file.clients : {} };
+  } catch {
+    return { clients: {} };
+  }
+}

@@ -1,0 +1,154 @@
+import { type Clock, createDeadline, untilAborted } from '../clock.ts';
+import type { Hands } from './hands.ts';
+import { clientKey, type ListCache, type ListMethod, listMembers, type WholeList } from './list-cache.ts';
+import { notificationLine, type Request } from './messages.ts';
+import type { Session } from './session.ts';
+import type { Upstream } from './upstream.ts';
+
+export interface ListsOptions {
+  cache: ListCache;
+  upstream: Upstream;
+  clock: Clock;
+  hello(): Record<string, unknown>;
+  /** The record's authorization now, and whether it is connected. */
+  authorization(): { name: string; connected: boolean };
+  /** A hand of our own, for requests that no client waits for. */
+  newHands(): Hands;
+  send(line: string): Promise<void>;
+}
+
+/** The cached side of MCP's lists (product.md 4): what may be answered now, and telling the client when it has changed. */
+export interface Lists {
+  cached(method: ListMethod): WholeList | undefined;
+  /** Notes what the client was told, so that a later difference is announced. */
+  told(method: ListMethod, list: WholeList): void;
+  /** Takes a live answer of the first page; `passedOn` when the client gets it, too. */
+  learn(method: ListMethod, page: WholeList, session: Session, passedOn: boolean): void;
+  /** Reads every list that the server has, caches them, and tells the client of differences. */
+  refresh(session: Session, only?: ListMethod): Promise<void>;
+  /** Upstream announced a change of tools, prompts or resources: reads them again. */
+  forget(area: string, session: Session): Promise<void>;
+  /** Resolves with `live` when it comes within 3 s, else with undefined: the cached list is due. */
+  inTime<T>(live: Promise<T>): Promise<T | undefined>;
+  /** A cursor goes only to the session that issued it. */
+  mayUseCursor(request: Request): boolean;
+  /** May this tool be called twice (P8)? */
+  isSafeTool(name: unknown): boolean;
+}
+
+const liveWithin = 3_000;
+const mostPages = 100;
+
+const announcements: Record<ListMethod, string> = {
+  'tools/list': 'notifications/tools/list_changed',
+  'prompts/list': 'notifications/prompts/list_changed',
+  'resources/list': 'notifications/resources/list_changed',
+  'resources/templates/list': 'notifications/resources/list_changed',
+};
+
+export function createLists({ cache, upstream, clock, hello, authorization, newHands, send }: ListsOptions): Lists {
+  const lastTold = new Map<ListMethod, string>();
+  /** Cursor to the epoch of the session that issued it. */
+  const cursors = new Map<string, number>();
+  let tools: WholeList | undefined;
+
+  const cached = (method: ListMethod) => {
+    const { name, connected } = authorization();
+    return cache.list(method, clientKey(hello()), name, connected);
+  };
+
+  const keep = async (method: ListMethod, list: WholeList, session: Session) => {
+    if (method === 'tools/list') tools = list;
+    if (JSON.stringify(cached(method)) !== JSON.stringify(list)) {
+      await cache.remember(method, clientKey(hello()), session.authorization ?? authorization().name, list);
+    }
+    const told = lastTold.get(method);
+    if (told === undefined || told === itemsOf(method, list)) return;
+    lastTold.set(method, itemsOf(method, list));
+    await send(notificationLine(announcements[method]));
+  };
+
+  const told = (method: ListMethod, list: WholeList) => {
+    lastTold.set(method, itemsOf(method, list));
+  };
+
+  const learn = (method: ListMethod, page: WholeList, session: Session, passedOn: boolean) => {
+    const { nextCursor } = page;
+    if (typeof nextCursor !== 'string') {
+      if (passedOn) told(method, page);
+      void keep(method, page, session);
+      return;
+    }
+    cursors.set(nextCursor, session.epoch);
+    // The client reads the rest itself: what it knows is no list that we have told.
+    if (passedOn) lastTold.delete(method);
+    void refresh(session, method);
+  };
+
+  const refresh = async (session: Session, only?: ListMethod) => {
+    for (const method of Object.keys(listMembers) as ListMethod[]) {
+      const area = method.split('/')[0] as string;
+      if ((only && only !== method) || session.server.capabilities[area] === undefined) continue;
+      const list = await readWhole(session, method);
+      if (list && !session.over.signal.aborted) await keep(method, list, session);
+    }
+  };
+
+  /** The client heard the announcement itself, so what it was told no longer counts. */
+  const forget = async (area: string, session: Session) => {
+    for (const method of Object.keys(listMembers) as ListMethod[]) {
+      if (!method.startsWith(`${area}/`)) continue;
+      lastTold.delete(method);
+      await refresh(session, method);
+    }
+  };
+
+  const readWhole = async (session: Session, method: ListMethod): Promise<WholeList | undefined> => {
+    const hands = newHands();
+    const member = listMembers[method];
+    try {
+      const items: unknown[] = [];
+      let cursor: unknown;
+      for (let page = 0; page < mostPages; page++) {
+        const answer = await upstream.ask(session, method, cursor === undefined ? {} : { cursor }, hands);
+        if (!answer || !Array.isArray(answer[member])) return undefined;
+        items.push(...(answer[member] as unknown[]));
+        const { nextCursor, ...rest } = answer;
+        if (typeof nextCursor !== 'string') return { ...rest, [member]: items };
+        cursor = nextCursor;
+      }
+      return undefined;
+    } catch {
+      // Reading ahead is a courtesy; whoever needs the list asks for it and gets the error.
+      return undefined;
+    } finally {
+      hands.release();
+    }
+  };
+
+  const inTime = async <T>(live: Promise<T>): Promise<T | undefined> => {
+    const deadline = createDeadline(clock, liveWithin);
+    return untilAborted(live, deadline.signal).finally(deadline.release);
+  };
+
+  const mayUseCursor = ({ params }: Request) => {
+    const cursor = params?.cursor;
+    if (cursor === undefined) return true;
+    return typeof cursor === 'string' && cursors.get(cursor) === upstream.session?.epoch;
+  };
+
+  const isSafeTool = (name: unknown) => {
+    const known = ((tools ?? cached('tools/list'))?.tools ?? []) as {
+      name?: unknown;
+      annotations?: Record<string, unknown>;
+    }[];
+    const annotations = known.find((tool) => tool.name === name)?.annotations;
+    return annotations?.readOnlyHint === true || annotations?.idempotentHint === true;
+  };
+
+  return { cached, told, learn, refresh, forget, inTime, mayUseCursor, isSafeTool };
+}
+
+function itemsOf(method: ListMethod, list: WholeList): string {
+  return JSON.stringify(list[listMembers[method]]);
+}

@@ -1,0 +1,59 @@
+/** JSON-RPC ids as they come: unusual ones, too (P9). */
+export type MessageId = string | number | null;
+
+/** A JSON-RPC message as far as the bridge looks into it. */
+export interface Message {
+  jsonrpc?: string;
+  id?: MessageId;
+  method?: string;
+  params?: Record<string, unknown>;
+  result?: Record<string, unknown>;
+  error?: unknown;
+}
+
+/** A message together with its own bytes: those are what is passed on (P9). */
+export interface RawMessage {
+  raw: string;
+  message: Message;
+}
+
+export type Request = Message & { id: MessageId; method: string };
+
+export function isRequest(message: Message): message is Request {
+  return message.method !== undefined && message.id !== undefined;
+}
+
+export function isNotification(message: Message): message is Message & { method: string } {
+  return message.method !== undefined && message.id === undefined;
+}
+
+export function isResponse(message: Message): message is Message & { id: MessageId } {
+  return message.method === undefined && message.id !== undefined;
+}
+
+/**
+ * The messages in a piece of JSON text: one, or several of a batch (2025-03-26). Throws SyntaxError.
+ * A single message keeps its own bytes; only line breaks, which JSON allows between tokens alone, become spaces.
+ */
+export function parseMessages(text: string): RawMessage[] {
+  const json: unknown = JSON.parse(text);
+  if (Array.isArray(json)) return json.filter(isObject).map((message) => ({ raw: JSON.stringify(message), message }));
+  if (!isObject(json)) throw new SyntaxError('not a JSON-RPC message');
+  return [{ raw: /[\r\n]/.test(text) ? text.replace(/[\r\n]+/g, ' ') : text, message: json }];
+}
+
+export function resultLine(id: MessageId, result: unknown): string {
+  return JSON.stringify({ jsonrpc: '2.0', id, result });
+}
+
+export function errorLine(id: MessageId, error: unknown): string {
+  return JSON.stringify({ jsonrpc: '2.0', id, error });
+}
+
+export function notificationLine(method: string, params?: Record<string, unknown>): string {
+  return JSON.stringify({ jsonrpc: '2.0', method, ...(params ? { params } : {}) });
+}
+
+function isObject(value: unknown): value is Message {
+  return typeof value === 'object' && value !== null && !Array.isArray(value);
+}

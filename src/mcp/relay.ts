@@ -1,0 +1,276 @@
+import type { Clock } from '../clock.ts';
+import { BridgeError, describe } from '../errors.ts';
+import type { Log } from '../log.ts';
+import type { Challenge } from '../oauth/discovery.ts';
+import { capabilityOf, connectTool, emptyResult, errorAnswer, errorOf, initializeResult } from './answers.ts';
+import type { Post } from './authorized-exchange.ts';
+import type { Delivery } from './exchange.ts';
+import { createHands, type Hands } from './hands.ts';
+import { createListAnswers, type Wanting } from './list-answers.ts';
+import { type ListCache, listMembers } from './list-cache.ts';
+import { createLists } from './lists.ts';
+import {
+  errorLine,
+  isNotification,
+  isRequest,
+  isResponse,
+  type Message,
+  type MessageId,
+  notificationLine,
+  type RawMessage,
+  type Request,
+  resultLine,
+} from './messages.ts';
+import type { Session } from './session.ts';
+import { createSettings } from './settings.ts';
+import type { Upstream, UpstreamOptions } from './upstream.ts';
+
+export interface RelayOptions {
+  clock: Clock;
+  log: Log;
+  cache: ListCache;
+  version: string;
+  /** Writes one line to the client. */
+  send(line: string): Promise<void>;
+  createUpstream(callbacks: Pick<UpstreamOptions, 'hello' | 'onMessage' | 'onSession' | 'onSessionEnd'>): Upstream;
+  /** Resolves when the request may be sent again. @throws BridgeError */
+  signIn(
+    need: { challenge: Challenge; authorization?: string | undefined },
+    wanting: Wanting,
+    cancelled: AbortSignal,
+  ): Promise<void>;
+  signInRequired(): Promise<BridgeError>;
+  /** The authorization in the record, as it was last read. */
+  authorization(): { name: string; connected: boolean };
+  onInitialized(): void;
+  /** Before a tool is called. */
+  onToolCall(): void;
+}
+
+export interface Relay {
+  readonly upstream: Upstream;
+  /** Takes one message of the client. Never throws. */
+  take(message: RawMessage): void;
+  /** Connects in the background: the client is there, and so is a token. */
+  connectAhead(): void;
+}
+
+/** For what waits for us: refresh, network, back-off (product.md 4). */
+const ourBound = 30_000;
+const mostStepUps = 2;
+
+export function createRelay(options: RelayOptions): Relay {
+  const { clock, log, cache, send } = options;
+  const pending = new Map<MessageId, { cancel: AbortController; hands: Hands }>();
+  /** Requests that upstream sent to the client, by the epoch of their session. */
+  const askedByServer = new Map<MessageId, number>();
+  const settings = createSettings();
+  let hello: Record<string, unknown> = {};
+  let initialized = false;
+  /** A notification awaits its 202 before the next message (product.md 8). */
+  let tail: Promise<unknown> = Promise.resolve();
+
+  const newHands = (cancelled = new AbortController().signal) => createHands(clock, ourBound, cancelled);
+
+  const onMessage = async ({ raw, message }: RawMessage, session: Session) => {
+    if (isResponse(message)) {
+      if (pending.has(message.id)) await send(raw);
+      return;
+    }
+    if (isRequest(message)) askedByServer.set(message.id, session.epoch);
+    if (message.method === 'notifications/cancelled') askedByServer.delete(message.params?.requestId as MessageId);
+    await send(raw);
+    const changed = /^notifications\/(tools|prompts|resources)\/list_changed$/.exec(message.method ?? '')?.[1];
+    if (changed) void lists.forget(changed, session);
+  };
+
+  const onSession = (session: Session) => {
+    void cache.rememberServer(session.server);
+    void restore(session);
+  };
+
+  const restore = async (session: Session) => {
+    const hands = newHands();
+    for (const { method, params } of settings.all()) {
+      if (!session.over.signal.aborted) await upstream.ask(session, method, params, hands).catch(() => undefined);
+    }
+    hands.release();
+    if (initialized) await lists.refresh(session);
+  };
+
+  const onSessionEnd = ({ epoch }: Session) => {
+    for (const [requestId, askedIn] of askedByServer) {
+      if (askedIn !== epoch) continue;
+      askedByServer.delete(requestId);
+      void send(
+        notificationLine('notifications/cancelled', { requestId, reason: 'the session with the server ended' }),
+      );
+    }
+  };
+
+  const upstream = options.createUpstream({ hello: () => hello, onMessage, onSession, onSessionEnd });
+  const lists = createLists({
+    cache,
+    upstream,
+    clock,
+    hello: () => hello,
+    authorization: options.authorization,
+    newHands,
+    send,
+  });
+  const listAnswers = createListAnswers({
+    lists,
+    session: () => upstream.session,
+    hello: () => hello,
+    newHands,
+    isWaiting: (id) => pending.has(id),
+    send,
+    onMessage,
+    forward: (...given) => forward(...given),
+  });
+
+  const take = ({ raw, message }: RawMessage) => {
+    if (isRequest(message)) void answer(raw, message);
+    else if (isNotification(message)) takeNotification(raw, message);
+    else if (isResponse(message)) void passResponse(raw, message.id);
+  };
+
+  const answer = async (raw: string, request: Request) => {
+    const cancel = new AbortController();
+    const hands = newHands(cancel.signal);
+    pending.set(request.id, { cancel, hands });
+    try {
+      const line = await route(raw, request, hands);
+      if (line !== undefined && !cancel.signal.aborted) await send(line);
+    } catch (error) {
+      if (!(error instanceof BridgeError))
+        log.error('a request failed in an unforeseen way', { method: request.method, why: describe(error) });
+      const known =
+        error instanceof BridgeError
+          ? error
+          : new BridgeError('UPSTREAM_UNREACHABLE', describe(error), { cause: error });
+      if (!cancel.signal.aborted) await send(errorAnswer(request, known));
+    } finally {
+      hands.release();
+      pending.delete(request.id);
+    }
+  };
+
+  const route = (raw: string, request: Request, hands: Hands): Promise<string | undefined> | string => {
+    const { id, method, params } = request;
+    if (method === 'initialize') {
+      hello = params ?? {};
+      return resultLine(id, initializeResult(hello.protocolVersion, cache.server(), options.version));
+    }
+    if (method === 'ping') return resultLine(id, {});
+    if (method === 'server/discover') return errorLine(id, { code: -32601, message: 'method not found' });
+    if (isLacking(method)) return resultLine(id, emptyResult(method));
+    if (Object.hasOwn(listMembers, method)) return listAnswers.answer(raw, request, hands);
+    if (settings.note(request)) return forward(raw, request, hands).catch(() => resultLine(id, {}));
+    if (method !== 'tools/call') return forward(raw, request, hands);
+    if (params?.name === connectTool.name) return answerConnect(id, request, hands);
+    options.onToolCall();
+    return forward(raw, request, hands, 'toolCall');
+  };
+
+  const isLacking = (method: string) => {
+    const capability = capabilityOf(method);
+    const server = upstream.session?.server;
+    return (
+      server !== undefined &&
+      capability !== undefined &&
+      emptyResult(method) !== undefined &&
+      server.capabilities[capability] === undefined
+    );
+  };
+
+  /** Sends a request upstream; resolves with nothing once its own answer went to the client. @throws BridgeError */
+  const forward = async (
+    raw: string,
+    request: Request,
+    hands: Hands,
+    wanting?: Wanting,
+    onAnswer?: Post['onMessage'],
+  ) => {
+    const resendable = request.method !== 'tools/call' || lists.isSafeTool(request.params?.name);
+    for (let stepUps = 0; ; ) {
+      await tail;
+      const post: Post = { raw, answerTo: request.id, resendable, hands, ...(onAnswer ? { onMessage: onAnswer } : {}) };
+      const delivery = await upstream.deliver(post);
+      if (delivery.kind === 'answered' || hands.cancelled.aborted) return undefined;
+      if (delivery.kind === 'refused' && delivery.error !== undefined) return errorLine(request.id, delivery.error);
+      if (delivery.kind !== 'challenged') throw errorOf(delivery, request);
+      if (delivery.status === 403 && ++stepUps > mostStepUps)
+        throw new BridgeError('UPSTREAM_REFUSED', 'the server wants more scope than it grants');
+      if (!wanting) throw await options.signInRequired();
+      await signIn(delivery, wanting, hands);
+    }
+  };
+
+  /** The wait for a person has a bound of its own. */
+  const signIn = async (delivery: Delivery & { kind: 'challenged' }, wanting: Wanting, hands: Hands) => {
+    hands.pass();
+    await options.signIn(delivery, wanting, hands.cancelled);
+    hands.take();
+  };
+
+  const answerConnect = async (id: MessageId, request: Request, hands: Hands): Promise<string> => {
+    let link = await upstream.connect(hands);
+    if ('kind' in link && link.kind === 'challenged') {
+      await signIn(link, 'connectTool', hands);
+      link = await upstream.connect(hands);
+    }
+    if ('kind' in link) throw errorOf(link, request);
+    const name = link.server.serverInfo.title ?? link.server.serverInfo.name ?? 'the server';
+    const text = `Connected to ${name}. Its tools are available now; if this app does not show them, list the tools again or start a new chat.`;
+    return resultLine(id, { content: [{ type: 'text', text }] });
+  };
+
+  const takeNotification = (raw: string, { method, params }: Message) => {
+    if (method === 'notifications/initialized') {
+      initialized = true;
+      tail = tail.then(() => upstream.confirm()).catch(() => undefined);
+      options.onInitialized();
+    } else if (method === 'notifications/cancelled') {
+      cancel(raw, params?.requestId as MessageId);
+    } else {
+      tail = tail.then(() => passOn(raw));
+    }
+  };
+
+  /** Cancelling downstream aborts upstream; what is still in our hands was never sent and never will be. */
+  const cancel = (raw: string, requestId: MessageId) => {
+    const entry = pending.get(requestId);
+    if (!entry) return;
+    pending.delete(requestId);
+    const told = entry.hands.isUpstream ? passOn(raw) : Promise.resolve();
+    tail = tail.then(() => told);
+    void told.then(() => entry.cancel.abort());
+  };
+
+  /** A notification is about the present session; without one there is nothing to say. */
+  const passOn = async (raw: string, epoch = upstream.session?.epoch) => {
+    if (epoch === undefined) return;
+    const hands = newHands();
+    const delivery = await upstream.deliver({ raw, resendable: false, hands, epoch }).catch(() => undefined);
+    hands.release();
+    if (delivery?.kind !== 'accepted') log.debug('a message could not be passed on', { outcome: delivery?.kind });
+  };
+
+  const passResponse = async (raw: string, id: MessageId) => {
+    const epoch = askedByServer.get(id);
+    askedByServer.delete(id);
+    // A late answer to a session that is over answers nobody.
+    if (epoch !== undefined) await passOn(raw, epoch);
+  };
+
+  const connectAhead = () => {
+    const hands = newHands();
+    upstream
+      .connect(hands)
+      .catch((error) => log.warn('could not connect ahead', { why: describe(error) }))
+      .finally(hands.release);
+  };
+
+  return { upstream, take, connectAhead };
+}
