@@ -1,0 +1,144 @@
+import { randomUUID } from 'node:crypto';
+import type { Readable, Writable } from 'node:stream';
+import { type Clock, createDeadline, untilAborted } from './clock.ts';
+import type { Config } from './config.ts';
+import { locate } from './credentials/location.ts';
+import { authorizationOf, isConnected } from './credentials/record.ts';
+import { createStore, type Store } from './credentials/store.ts';
+import { describe } from './errors.ts';
+import { createHttp, type Http } from './http.ts';
+import type { Log } from './log.ts';
+import { connectDownstream } from './mcp/downstream.ts';
+import { createListCache } from './mcp/list-cache.ts';
+import { createRelay } from './mcp/relay.ts';
+import { createUpstream } from './mcp/upstream.ts';
+import type { OpenBrowser } from './oauth/browser.ts';
+import { createSignIn, type SignIn } from './sign-in.ts';
+import { createSignInHost } from './sign-in-host.ts';
+import { askers, createSignInPolicy } from './sign-in-policy.ts';
+import { createTokenSource, type TokenSource } from './token-source.ts';
+
+/** What a command needs of the outside. */
+export interface Surroundings {
+  config: Config;
+  clock: Clock;
+  log: Log;
+  random: () => number;
+  openBrowser: OpenBrowser;
+  version: string;
+}
+
+/** One connection: its record, its tokens and its sign-in, composed. Used by the bridge and by the commands. */
+export interface Connection {
+  http: Http;
+  store: Store;
+  tokens: TokenSource;
+  signIn: SignIn;
+  /** Lets token requests that were sent come to their end, stores the answers, and takes everything down. */
+  close(): Promise<void>;
+}
+
+export function openConnection({ config, clock, log, random, openBrowser }: Surroundings): Connection {
+  const { upstreamUrl, profile, callbackPort, preregistered } = config;
+  const http = createHttp(clock);
+  const location = locate(config.folder, profile, upstreamUrl);
+  const store = createStore({ location, upstreamUrl: upstreamUrl.href, clock, log });
+  const tokens = createTokenSource({ store, http, clock, log, random });
+  const host = createSignInHost({ store, http, clock, log, upstreamUrl, profile, callbackPort, preregistered });
+  const browser: OpenBrowser = config.noBrowser ? async () => false : openBrowser;
+  const signIn = createSignIn({ store, host, openBrowser: browser, clock, log, newId: randomUUID });
+  const close = async () => {
+    await Promise.allSettled([tokens.settled(), signIn.settled()]);
+    signIn.close();
+    store.close();
+    http.closeIdle();
+  };
+  return { http, store, tokens, signIn, close };
+}
+
+export interface Stdio {
+  input: Readable;
+  output: Writable;
+}
+
+const minute = 60_000;
+/** "In use": the client asked for something this recently. */
+const useFades = 3_600_000;
+/** A tick that comes this late means that the machine slept; no refresh within this long of waking (product.md 6.3). */
+const wakingTime = 30_000;
+const farewell = 350;
+
+/** Serves one client over stdio until it is gone or `stop` aborts. */
+export async function runBridge(surroundings: Surroundings, stdio: Stdio, stop: AbortSignal): Promise<void> {
+  const { config, clock, log, random, version } = surroundings;
+  const connection = openConnection(surroundings);
+  const { http, store, tokens, signIn } = connection;
+  const policy = createSignInPolicy({ signIn, store, clock, log, startedAt: clock.now() });
+  const cache = createListCache(locate(config.folder, config.profile, config.upstreamUrl).lists, log);
+  const over = new AbortController();
+  let authorization = { name: 'signed_out', connected: false };
+  let lastUse = clock.monotonic();
+  let reauthDue = config.reauth;
+
+  const downstream = connectDownstream(stdio.input, stdio.output, (message) => {
+    lastUse = clock.monotonic();
+    relay.take(message);
+  });
+
+  const relay = createRelay({
+    clock,
+    log,
+    cache,
+    version,
+    send: downstream.send,
+    createUpstream: (callbacks) =>
+      createUpstream({ url: config.upstreamUrl, http, tokens, clock, log, random, ...callbacks }),
+    signIn: (need, wanting, cancelled) => policy.satisfy(need, askers[wanting], cancelled),
+    signInRequired: policy.required,
+    authorization: () => authorization,
+    onInitialized: () => {
+      signIn.takePart();
+      store.subscribe(() => void followRecord());
+      void followRecord();
+    },
+    onToolCall: () => {
+      if (!reauthDue) return;
+      reauthDue = false;
+      void policy.signInAgain();
+    },
+  });
+
+  /** A new authorization ends the upstream session and connects anew; `logout` signs every process out (product.md 5). */
+  const followRecord = async () => {
+    const record = await store.load().catch((error) => log.error(describe(error)));
+    if (!record) return;
+    authorization = { name: authorizationOf(record), connected: isConnected(record) };
+    const { session } = relay.upstream;
+    const mine = session?.authorization;
+    if (mine !== undefined && mine !== authorization.name) await relay.upstream.disconnect();
+    if (authorization.connected && !relay.upstream.session) relay.connectAhead();
+  };
+
+  const keepAlive = async () => {
+    let wokeAt = Number.NEGATIVE_INFINITY;
+    let lastTick = clock.now();
+    while (!over.signal.aborted) {
+      await clock.sleep(minute, over.signal);
+      if (Math.abs(clock.now() - lastTick - minute) > wakingTime) wokeAt = clock.now();
+      lastTick = clock.now();
+      if (over.signal.aborted || clock.now() - wokeAt < wakingTime) continue;
+      const inUse = clock.monotonic() - lastUse < useFades;
+      await tokens
+        .maintain(inUse)
+        .catch((error) => log.warn('could not look after the grant', { why: describe(error) }));
+    }
+  };
+  void keepAlive();
+
+  const stopped = new Promise<void>((resolve) => stop.addEventListener('abort', () => resolve(), { once: true }));
+  await Promise.race([downstream.closed, stopped]);
+  over.abort();
+  const deadline = createDeadline(clock, farewell);
+  await untilAborted(relay.upstream.close(), deadline.signal);
+  await connection.close();
+}

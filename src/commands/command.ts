@@ -1,0 +1,15 @@
+import type { Connection, Stdio, Surroundings } from '../bridge.ts';
+
+/** What every command gets; none of them touches `process`. */
+export interface CommandContext extends Surroundings {
+  stdio: Stdio;
+  isTerminal: { input: boolean; output: boolean };
+  /** Aborts when the person or the system wants us to stop. */
+  stop: AbortSignal;
+  /** For people, on stdout of commands that are not the server. */
+  print(text: string): void;
+  openConnection(): Connection;
+}
+
+export type ExitCode = 0 | 1 | 2;
+export type Command = (context: CommandContext) => Promise<ExitCode>;

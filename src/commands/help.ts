@@ -1,0 +1,55 @@
+import { optionTable } from '../config.ts';
+import type { Command } from './command.ts';
+
+const snippet = JSON.stringify(
+  { mcpServers: { notion: { command: 'npx', args: ['-y', 'notion-mcp-bridge'] } } },
+  undefined,
+  2,
+);
+
+export const help: Command = async ({ print }) => {
+  print(`notion-mcp-bridge keeps one Notion sign-in alive for every MCP client on this machine
+
+Usage: notion-mcp-bridge [COMMAND] [OPTIONS]
+
+Commands:
+  (none)   the MCP server on stdin and stdout; your MCP client starts it
+  login    sign in through the browser
+  logout   revoke the sign-in and forget it
+  status   show the connection and where it is stored
+
+Options:
+${optionLines().join('\n')}
+
+Each option with a value, and each switch, can also be set in the environment,
+for example NOTION_MCP_BRIDGE_PROFILE=work.
+`);
+  return 0;
+};
+
+export const version: Command = async ({ print, version: current }) => {
+  print(`${current}\n`);
+  return 0;
+};
+
+/** Somebody typed the name of the server in a terminal: it would wait for an MCP client for ever. */
+export const explain: Command = async ({ print }) => {
+  print(`notion-mcp-bridge is an MCP server: your MCP client starts it and talks to it.
+
+1. Sign in once:
+   npx -y notion-mcp-bridge login
+
+2. Put this into the configuration of your client (Claude Desktop: claude_desktop_config.json):
+${snippet}
+
+More: npx -y notion-mcp-bridge --help
+`);
+  return 0;
+};
+
+function optionLines(): string[] {
+  return Object.entries(optionTable).map(([name, option]) => {
+    const left = `  --${name}${'value' in option ? ` ${option.value}` : ''}`;
+    return `${left.padEnd(28)} ${option.help}`;
+  });
+}

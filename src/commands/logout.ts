@@ -1,0 +1,28 @@
+import { withoutGrant } from '../credentials/grant.ts';
+import { describe } from '../errors.ts';
+import { revoke } from '../oauth/revocation.ts';
+import type { Command } from './command.ts';
+
+/** Revokes the grant, then forgets it. Every running bridge signs out, too. */
+export const logout: Command = async ({ clock, print, log, openConnection }) => {
+  const { store, http, close } = openConnection();
+  const { grant } = await store.load();
+  if (grant) {
+    try {
+      const revoked = await revoke(grant, { http });
+      print(
+        revoked
+          ? 'revoked the sign-in at the server\n'
+          : 'the server offers no revocation; remove the connection in its settings\n',
+      );
+    } catch (error) {
+      log.warn('could not revoke the sign-in at the server; forgetting it here all the same', { why: describe(error) });
+    }
+  }
+  await store.update((record) =>
+    record.grant || record.pendingSignIn ? withoutGrant(record, clock.now()) : undefined,
+  );
+  print(grant ? 'signed out\n' : 'nobody was signed in\n');
+  await close();
+  return 0;
+};

@@ -1,0 +1,212 @@
+import { readFileSync } from 'node:fs';
+import { resolve } from 'node:path';
+import { parseArgs } from 'node:util';
+import { defaultFolder } from './credentials/location.ts';
+import { BridgeError, describe } from './errors.ts';
+import { isTrustworthy } from './http.ts';
+import { type LogLevel, logLevels } from './log.ts';
+import type { PreregisteredClient } from './oauth/registration.ts';
+
+export const commandNames = ['serve', 'login', 'logout', 'status', 'help', 'version'] as const;
+export type CommandName = (typeof commandNames)[number];
+
+/** Everything that argv and the environment decide. */
+export interface Config {
+  command: CommandName;
+  upstreamUrl: URL;
+  profile: string;
+  folder: string;
+  callbackPort: number | undefined;
+  preregistered: PreregisteredClient;
+  /** Never open a browser; links only. */
+  noBrowser: boolean;
+  reauth: boolean;
+  /** `login --force`: sign in although connected. */
+  force: boolean;
+  json: boolean;
+  logLevel: LogLevel;
+}
+
+interface OptionDescription {
+  /** What stands for the value in the help; absent for switches. */
+  value?: string;
+  /** Names no TOKEN, KEY, SECRET or AUTH: Gemini CLI strips those (product.md 10). */
+  environment?: string;
+  help: string;
+}
+
+export const optionTable = {
+  url: {
+    value: 'URL',
+    environment: 'NOTION_MCP_BRIDGE_URL',
+    help: 'the remote MCP server (default https://mcp.notion.com/mcp)',
+  },
+  profile: {
+    value: 'NAME',
+    environment: 'NOTION_MCP_BRIDGE_PROFILE',
+    help: 'a connection of its own, for a second workspace (default "default")',
+  },
+  'config-dir': {
+    value: 'DIR',
+    environment: 'NOTION_MCP_BRIDGE_CONFIG_DIR',
+    help: 'where the records are kept (default ~/.notion-mcp-bridge)',
+  },
+  'callback-port': {
+    value: 'PORT',
+    environment: 'NOTION_MCP_BRIDGE_CALLBACK_PORT',
+    help: 'the port of the sign-in on this machine (default: a free one)',
+  },
+  'no-browser': {
+    environment: 'NOTION_MCP_BRIDGE_NO_BROWSER',
+    help: 'never open a browser; show the sign-in link instead',
+  },
+  reauth: {
+    environment: 'NOTION_MCP_BRIDGE_REAUTH',
+    help: 'sign in again, although connected; the old sign-in serves until then',
+  },
+  'client-id': {
+    value: 'ID',
+    environment: 'NOTION_MCP_BRIDGE_CLIENT_ID',
+    help: 'use a client that was registered by hand',
+  },
+  'client-secret-file': {
+    value: 'FILE',
+    environment: 'NOTION_MCP_BRIDGE_CLIENT_CREDENTIAL_FILE',
+    help: 'the secret of that client',
+  },
+  'client-metadata-url': {
+    value: 'URL',
+    environment: 'NOTION_MCP_BRIDGE_CLIENT_METADATA_URL',
+    help: 'use this Client ID Metadata Document',
+  },
+  'log-level': {
+    value: 'LEVEL',
+    environment: 'NOTION_MCP_BRIDGE_LOG_LEVEL',
+    help: `what goes to stderr: ${logLevels.join(', ')} (default info)`,
+  },
+  force: { help: 'login: sign in again, although connected' },
+  json: { help: 'status: print JSON' },
+  version: { help: 'print the version' },
+  help: { help: 'print this help' },
+} as const satisfies Record<string, OptionDescription>;
+
+type OptionName = keyof typeof optionTable;
+type Values = Partial<Record<OptionName, string | boolean>>;
+export type Environment = Readonly<Record<string, string | undefined>>;
+
+const defaultUrl = 'https://mcp.notion.com/mcp';
+
+/** @throws BridgeError CONFIG_INVALID */
+export function readConfig(argv: readonly string[], environment: Environment): Config {
+  const { values, positionals } = parse(argv);
+  const settings = { ...fromEnvironment(environment), ...values };
+  const text = (name: OptionName) => (typeof settings[name] === 'string' ? settings[name] : undefined);
+  return {
+    command: readCommand(positionals, values),
+    upstreamUrl: readUrl('url', text('url') ?? defaultUrl),
+    profile: readProfile(text('profile') ?? 'default'),
+    folder: resolve(text('config-dir') ?? defaultFolder()),
+    callbackPort: readPort(text('callback-port')),
+    preregistered: readClient(text('client-id'), text('client-secret-file'), text('client-metadata-url')),
+    noBrowser: settings['no-browser'] === true,
+    reauth: settings.reauth === true,
+    force: settings.force === true || settings.reauth === true,
+    json: settings.json === true,
+    logLevel: readLogLevel(text('log-level') ?? 'info'),
+  };
+}
+
+function parse(argv: readonly string[]): { values: Values; positionals: string[] } {
+  const options = Object.fromEntries(
+    Object.entries(optionTable).map(([name, option]) => [
+      name,
+      { type: 'value' in option ? 'string' : 'boolean' } as const,
+    ]),
+  );
+  try {
+    const { values, positionals } = parseArgs({ args: [...argv], options, allowPositionals: true, strict: true });
+    return { values: values as Values, positionals };
+  } catch (error) {
+    throw invalid((describe(error).split('. ')[0] ?? '').toLowerCase());
+  }
+}
+
+function fromEnvironment(environment: Environment): Values {
+  const values: Values = {};
+  for (const [name, option] of Object.entries(optionTable) as [OptionName, OptionDescription][]) {
+    const given = option.environment === undefined ? undefined : environment[option.environment]?.trim();
+    // An MCPB bundle passes options that the user left empty as the literal `${user_config.x}` (clients.md).
+    if (given === undefined || given === '' || /^\$\{.*\}$/.test(given)) continue;
+    values[name] = option.value === undefined ? readSwitch(option.environment as string, given) : given;
+  }
+  return values;
+}
+
+function readSwitch(name: string, given: string): boolean {
+  if (/^(1|true|yes|on)$/i.test(given)) return true;
+  if (/^(0|false|no|off)$/i.test(given)) return false;
+  throw invalid(`${name} is neither true nor false`);
+}
+
+function readCommand([given, ...rest]: string[], values: Values): CommandName {
+  if (values.help) return 'help';
+  if (values.version) return 'version';
+  if (rest.length > 0) throw invalid(`unexpected argument '${rest[0]}'`);
+  const command = commandNames.find((name) => name === (given ?? 'serve'));
+  if (!command) throw invalid(`unknown command '${given}'`);
+  return command;
+}
+
+/** The canonical form is part of the record's name: lower-case host, no default port, no fragment (RFC 8707 section 2). */
+function readUrl(name: string, given: string): URL {
+  if (!URL.canParse(given)) throw invalid(`--${name} is not a URL: ${given}`);
+  const url = new URL(given);
+  url.hash = '';
+  if (!isTrustworthy(url))
+    throw invalid(`--${name} must be https, or http on this machine, without a user name: ${url.host}`);
+  return url;
+}
+
+function readProfile(given: string): string {
+  // Names of files on systems that do not tell upper from lower case.
+  if (!/^[a-z0-9][a-z0-9_-]{0,39}$/.test(given))
+    throw invalid(`--profile may hold a to z, 0 to 9, "-" and "_": ${given}`);
+  return given;
+}
+
+function readPort(given: string | undefined): number | undefined {
+  if (given === undefined) return undefined;
+  const port = Number(given);
+  if (!Number.isInteger(port) || port < 1 || port > 65_535) throw invalid(`--callback-port is not a port: ${given}`);
+  return port;
+}
+
+function readClient(
+  clientId: string | undefined,
+  secretFile: string | undefined,
+  metadataUrl: string | undefined,
+): PreregisteredClient {
+  if (secretFile !== undefined && clientId === undefined) throw invalid('--client-secret-file needs --client-id');
+  const clientMetadataUrl = metadataUrl === undefined ? undefined : readUrl('client-metadata-url', metadataUrl).href;
+  return { clientId, clientSecret: secretFile === undefined ? undefined : readSecret(secretFile), clientMetadataUrl };
+}
+
+function readSecret(file: string): string {
+  try {
+    const secret = readFileSync(file, 'utf8').trim();
+    if (secret === '') throw new Error('it is empty');
+    return secret;
+  } catch (error) {
+    throw invalid(`could not read --client-secret-file ${file} (${describe(error)})`, error);
+  }
+}
+
+function readLogLevel(given: string): LogLevel {
+  const level = logLevels.find((name) => name === given);
+  if (!level) throw invalid(`--log-level is none of ${logLevels.join(', ')}: ${given}`);
+  return level;
+}
+
+function invalid(message: string, cause?: unknown): BridgeError {
+  return new BridgeError('CONFIG_INVALID', message, { cause });
+}
