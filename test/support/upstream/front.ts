@@ -1,0 +1,139 @@
+import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http';
+import type { AddressInfo } from 'node:net';
+import type { Handler } from './authorization.ts';
+import type { Faults, Outcome } from './faults.ts';
+import { readEntry } from './request-entry.ts';
+import type { RequestEntry, RequestLog } from './request-log.ts';
+
+export interface FrontParts {
+  log: RequestLog;
+  faults: Faults;
+  handler: () => Handler;
+}
+
+/** node:http on 127.0.0.1 in front of a Request/Response handler: logs, applies faults, streams. */
+export class Front {
+  readonly #parts: FrontParts;
+  readonly #streams = new Set<ServerResponse>();
+  #server: Server | undefined;
+
+  constructor(parts: FrontParts) {
+    this.#parts = parts;
+  }
+
+  /** Listens and returns the port; 0 takes a free one. */
+  async listen(port: number): Promise<number> {
+    if (this.#server) throw new Error('the upstream is listening already');
+    const server = createServer((request, response) => void this.#serve(request, response));
+    await new Promise<void>((resolve, reject) => {
+      server.once('error', reject).listen(port, '127.0.0.1', resolve);
+    });
+    this.#server = server;
+    return (server.address() as AddressInfo).port;
+  }
+
+  async close(): Promise<void> {
+    const server = this.#server;
+    if (!server) throw new Error('the upstream is not listening');
+    this.#server = undefined;
+    await new Promise((resolve) => {
+      server.close(resolve);
+      server.closeAllConnections();
+    });
+  }
+
+  get listening(): boolean {
+    return this.#server !== undefined;
+  }
+
+  /** Cuts the connection under every event stream that is open. */
+  cutStreams(): number {
+    const open = [...this.#streams];
+    for (const response of open) response.socket?.destroy();
+    return open.length;
+  }
+
+  async #serve(request: IncomingMessage, response: ServerResponse): Promise<void> {
+    const { log, faults, handler } = this.#parts;
+    const body = await readBody(request).catch(() => undefined);
+    if (!body) return;
+    const entry = readEntry(request, body);
+    log.arrived(entry);
+    const handle = (): Promise<Response> => answer(handler(), { request, body, entry });
+    const outcome = await faults.through(entry, handle).catch((error) => ({ response: broken(error) }));
+    await this.#send(response, outcome, entry).catch(() => response.destroy());
+  }
+
+  async #send(response: ServerResponse, outcome: Outcome, entry: RequestEntry): Promise<void> {
+    if (!outcome.response || response.destroyed) {
+      response.socket?.destroy();
+      this.#parts.log.lost(entry);
+      return outcome.response?.body?.cancel();
+    }
+    response.writeHead(outcome.response.status, Object.fromEntries(outcome.response.headers));
+    response.flushHeaders();
+    if (isEventStream(outcome.response)) this.#follow(response);
+    this.#parts.log.answered(entry, outcome.response.status);
+    if (outcome.cut) return cutAfterHeaders(response, outcome.response);
+    await stream(outcome.response, response);
+  }
+
+  #follow(response: ServerResponse): void {
+    this.#streams.add(response);
+    response.once('close', () => this.#streams.delete(response));
+  }
+}
+
+interface Arrival {
+  request: IncomingMessage;
+  body: Buffer;
+  entry: RequestEntry;
+}
+
+async function answer(handler: Handler, { request, body, entry }: Arrival): Promise<Response> {
+  const { method = 'GET', headers, url = '/' } = request;
+  const init: RequestInit = { method, headers: entry.headers };
+  if (method !== 'GET' && method !== 'HEAD') init.body = new Uint8Array(body);
+  try {
+    return await handler(new Request(`http://${headers.host}${url}`, init), entry);
+  } catch (error) {
+    return broken(error);
+  }
+}
+
+function broken(error: unknown): Response {
+  return Response.json({ error: 'server_error', error_description: String(error) }, { status: 500 });
+}
+
+async function readBody(request: IncomingMessage): Promise<Buffer> {
+  const chunks: Buffer[] = [];
+  for await (const chunk of request) chunks.push(chunk as Buffer);
+  return Buffer.concat(chunks);
+}
+
+function isEventStream(response: Response): boolean {
+  return response.headers.get('content-type')?.startsWith('text/event-stream') ?? false;
+}
+
+async function cutAfterHeaders(response: ServerResponse, source: Response): Promise<void> {
+  await source.body?.cancel();
+  // Once the headers are out of the process; destroying the socket earlier would drop them with it.
+  await new Promise<void>((resolve) => response.write(' ', () => resolve()));
+  response.socket?.destroy();
+}
+
+async function stream(source: Response, response: ServerResponse): Promise<void> {
+  const reader = source.body?.getReader();
+  response.once('close', () => void reader?.cancel().catch(() => {}));
+  for (let part = await reader?.read(); part && !part.done; part = await reader?.read()) {
+    if (!response.write(part.value)) await drained(response);
+  }
+  response.end();
+}
+
+function drained(response: ServerResponse): Promise<void> {
+  return new Promise((resolve) => {
+    response.once('drain', resolve);
+    response.once('close', resolve);
+  });
+}
