@@ -2,6 +2,7 @@ import { randomUUID } from 'node:crypto';
 import type { Readable, Writable } from 'node:stream';
 import { type Clock, createDeadline, untilAborted } from './clock.ts';
 import type { Config } from './config.ts';
+import { type Counters, createCounters } from './credentials/counters.ts';
 import { locate } from './credentials/location.ts';
 import { authorizationOf, isConnected } from './credentials/record.ts';
 import { createStore, type Store } from './credentials/store.ts';
@@ -17,6 +18,7 @@ import { createSignIn, type SignIn } from './sign-in.ts';
 import { createSignInHost } from './sign-in-host.ts';
 import { askers, createSignInPolicy } from './sign-in-policy.ts';
 import { createTokenSource, type TokenSource } from './token-source.ts';
+import { keepUp } from './upkeep.ts';
 
 /** What a command needs of the outside. */
 export interface Surroundings {
@@ -34,6 +36,7 @@ export interface Connection {
   store: Store;
   tokens: TokenSource;
   signIn: SignIn;
+  counters: Counters;
   /** Lets token requests that were sent come to their end, stores the answers, and takes everything down. */
   close(): Promise<void>;
 }
@@ -43,9 +46,15 @@ export function openConnection({ config, clock, log, random, openBrowser }: Surr
   const http = createHttp(clock);
   const location = locate(config.folder, profile, upstreamUrl);
   const store = createStore({ location, upstreamUrl: upstreamUrl.href, clock, log });
-  const tokens = createTokenSource({ store, http, clock, log, random });
+  const counters = createCounters(location.counters, log);
+  const onRefresh = () => counters.add('refreshes');
+  const tokens = createTokenSource({ store, http, clock, log, random, onRefresh });
   const host = createSignInHost({ store, http, clock, log, upstreamUrl, profile, callbackPort, preregistered });
-  const browser: OpenBrowser = config.noBrowser ? async () => false : openBrowser;
+  const browser: OpenBrowser = async (url) => {
+    if (config.noBrowser) return false;
+    counters.add('tabsOpened');
+    return openBrowser(url);
+  };
   const signIn = createSignIn({ store, host, openBrowser: browser, clock, log, newId: randomUUID });
   const close = async () => {
     await Promise.allSettled([tokens.settled(), signIn.settled()]);
@@ -53,7 +62,7 @@ export function openConnection({ config, clock, log, random, openBrowser }: Surr
     store.close();
     http.closeIdle();
   };
-  return { http, store, tokens, signIn, close };
+  return { http, store, tokens, signIn, counters, close };
 }
 
 export interface Stdio {
@@ -61,11 +70,8 @@ export interface Stdio {
   output: Writable;
 }
 
-const minute = 60_000;
 /** "In use": the client asked for something this recently. */
 const useFades = 3_600_000;
-/** A tick that comes this late means that the machine slept; no refresh within this long of waking (product.md 6.3). */
-const wakingTime = 30_000;
 const farewell = 350;
 
 /** Serves one client over stdio until it is gone or `stop` aborts. */
@@ -119,21 +125,8 @@ export async function runBridge(surroundings: Surroundings, stdio: Stdio, stop: 
     if (authorization.connected && !relay.upstream.session) relay.connectAhead();
   };
 
-  const keepAlive = async () => {
-    let wokeAt = Number.NEGATIVE_INFINITY;
-    let lastTick = clock.now();
-    while (!over.signal.aborted) {
-      await clock.sleep(minute, over.signal);
-      if (Math.abs(clock.now() - lastTick - minute) > wakingTime) wokeAt = clock.now();
-      lastTick = clock.now();
-      if (over.signal.aborted || clock.now() - wokeAt < wakingTime) continue;
-      const inUse = clock.monotonic() - lastUse < useFades;
-      await tokens
-        .maintain(inUse)
-        .catch((error) => log.warn('could not look after the grant', { why: describe(error) }));
-    }
-  };
-  void keepAlive();
+  const isInUse = () => clock.monotonic() - lastUse < useFades;
+  void keepUp({ store, tokens, clock, log, isInUse }, over.signal);
 
   const stopped = new Promise<void>((resolve) => stop.addEventListener('abort', () => resolve(), { once: true }));
   await Promise.race([downstream.closed, stopped]);

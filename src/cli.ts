@@ -10,7 +10,7 @@ import { serve } from './commands/serve.ts';
 import { status } from './commands/status.ts';
 import { type CommandName, readConfig } from './config.ts';
 import { BridgeError, describe } from './errors.ts';
-import { createLog, type LogSinks } from './log.ts';
+import { createLog, type Log, type LogSinks } from './log.ts';
 import { createLogFile } from './log-file.ts';
 import { createBrowser } from './oauth/browser.ts';
 
@@ -24,6 +24,7 @@ async function main(): Promise<ExitCode> {
     for (const signal of ['SIGTERM', 'SIGINT', 'SIGHUP'] as const) process.on(signal, () => stop.abort());
     const sinks: LogSinks = { person: toPerson, file: createLogFile(config.folder, config.command) };
     const log = createLog(config.logLevel, sinks, systemClock);
+    surviveTheUnforeseen(log);
     const surroundings = {
       config,
       clock: systemClock,
@@ -53,6 +54,13 @@ async function main(): Promise<ExitCode> {
   }
 }
 
+/** Auth or network trouble never ends the process (P6): what nobody foresaw is logged, and the bridge goes on. */
+function surviveTheUnforeseen(log: Log): void {
+  for (const event of ['uncaughtException', 'unhandledRejection'] as const) {
+    process.on(event, (error: unknown) => log.error('something failed in an unforeseen way', { why: describe(error) }));
+  }
+}
+
 /** What could show a tab here (product.md 7: opening can fail silently). */
 function desktop() {
   const { BROWSER, DISPLAY, WAYLAND_DISPLAY, WSL_DISTRO_NAME } = process.env;
@@ -61,6 +69,11 @@ function desktop() {
   return { browser: isLinux ? BROWSER : undefined, hasDesktop };
 }
 
+// Timers and listeners of ours hold nothing; this does, until the command is done (product.md 4).
+const hold = setInterval(() => undefined, 2 ** 30);
+// A reader that is gone is no reason to fail.
+for (const stream of [process.stdout, process.stderr]) stream.on('error', () => undefined);
 process.exitCode = await main();
-// Whatever still listens or waits has nothing left to do: every token answer is stored.
-process.exit();
+clearInterval(hold);
+// Whatever still listens has nothing left to do: every token answer is stored. What was printed goes out first.
+process.stdout.write('', () => process.exit());

@@ -1,22 +1,26 @@
-import { type ConnectionRecord, isConnected } from '../credentials/record.ts';
+import { createCounters } from '../credentials/counters.ts';
+import { locate } from '../credentials/location.ts';
+import { type ConnectionRecord, expectedEnd, isConnected } from '../credentials/record.ts';
 import type { Command } from './command.ts';
 
 /** What the record says, without the network. Exit code 0 when connected, else 1. */
-export const status: Command = async ({ config, clock, print, openConnection }) => {
+export const status: Command = async ({ config, clock, log, print, openConnection }) => {
   const { store } = openConnection();
   const record = await store.load();
   const facts = describeRecord(record, clock.now());
-  const all = { profile: config.profile, upstream: config.upstreamUrl.href, ...facts, record: store.path };
+  const counts = createCounters(locate(config.folder, config.profile, config.upstreamUrl).counters, log).read();
+  const all = { profile: config.profile, upstream: config.upstreamUrl.href, ...facts, ...counts, record: store.path };
   print(config.json ? `${JSON.stringify(all, undefined, 2)}\n` : toLines(all));
   store.close();
   return isConnected(record) ? 0 : 1;
 };
 
-type Facts = Record<string, string | undefined>;
+type Facts = Record<string, string | number | undefined>;
 
 /** Nothing secret: no token, no code, no verifier (P10). The sign-in link is for this person. */
 function describeRecord(record: ConnectionRecord, now: number): Facts {
   const { grant, pendingSignIn, refreshUnderWay, reason } = record;
+  const end = expectedEnd(record);
   return {
     state: record.state,
     reason: record.state === 'needs_reconnect' ? reason : undefined,
@@ -25,7 +29,7 @@ function describeRecord(record: ConnectionRecord, now: number): Facts {
     clientId: grant?.registration.client_id,
     signedIn: grant && date(grant.authorizedAt),
     grantAge: grant && duration(now - grant.authorizedAt),
-    grantExpectedToEnd: expectedEnd(record),
+    grantExpectedToEnd: end === undefined ? undefined : date(end),
     refreshed: grant && date(grant.refreshedAt),
     accessTokenExpires: grant && date(grant.tokens.expiresAt),
     refreshUnderWaySince: refreshUnderWay && date(refreshUnderWay.since),
@@ -34,21 +38,13 @@ function describeRecord(record: ConnectionRecord, now: number): Facts {
   };
 }
 
-/** Grants end by age at some servers: what the earlier ones reached is what this one may expect (product.md 7). */
-function expectedEnd({ grant, history }: ConnectionRecord): string | undefined {
-  const lives = history
-    .filter(({ why }) => why === 'invalid_grant')
-    .map(({ authorizedAt, endedAt }) => endedAt - authorizedAt);
-  return grant && lives.length > 0 ? date(grant.authorizedAt + Math.max(...lives)) : undefined;
-}
-
 function nextStep(record: ConnectionRecord): string | undefined {
   if (isConnected(record)) return undefined;
   return record.pendingSignIn?.prepared ? 'open the sign-in link and approve' : 'run `npx -y notion-mcp-bridge login`';
 }
 
 function toLines(facts: Facts): string {
-  const shown = Object.entries(facts).filter((fact): fact is [string, string] => fact[1] !== undefined);
+  const shown = Object.entries(facts).filter((fact) => fact[1] !== undefined);
   const label = (name: string) => name.replace(/[A-Z]/g, (letter) => ` ${letter.toLowerCase()}`).replace(' id', ' ID');
   const width = Math.max(...shown.map(([name]) => label(name).length)) + 2;
   return shown.map(([name, value]) => `${label(name).padEnd(width)}${value}\n`).join('');

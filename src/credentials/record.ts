@@ -165,6 +165,12 @@ export function covers(resource: string, url: string): boolean {
   return outer.origin === inner.origin && (inner.pathname === path || inner.pathname.startsWith(`${path}/`));
 }
 
+/** Grants end by age at some servers: what earlier ones reached is what this one may expect, ms since the epoch (product.md 7). */
+export function expectedEnd({ grant, history }: ConnectionRecord): number | undefined {
+  const lives = history.filter(({ why }) => why === 'invalid_grant').map((ended) => ended.endedAt - ended.authorizedAt);
+  return grant && lives.length > 0 ? grant.authorizedAt + Math.max(...lives) : undefined;
+}
+
 export type ReadRecord = { kind: 'record'; record: ConnectionRecord } | { kind: 'damaged' } | { kind: 'newer' };
 
 /** Takes what a file held. A newer schema stays untouched (product.md 5); whatever else is not a record is damaged. */
