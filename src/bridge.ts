@@ -57,8 +57,7 @@ export function openConnection({ config, clock, log, random, openBrowser }: Surr
   };
   const signIn = createSignIn({ store, host, openBrowser: browser, clock, log, newId: randomUUID });
   const close = async () => {
-    await Promise.allSettled([tokens.settled(), signIn.settled()]);
-    signIn.close();
+    await Promise.allSettled([tokens.close(), signIn.close()]);
     store.close();
     http.closeIdle();
   };

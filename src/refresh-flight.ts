@@ -18,8 +18,8 @@ export type FlightResult =
 export interface RefreshFlight {
   /** One attempt: lock, re-read, adopt or mark, send, store (product.md 6.2). Never throws. */
   attempt(at: Omit<Circumstances, 'now' | 'spread'>): Promise<FlightResult>;
-  /** Stores a token answer that could not be stored before. @throws BridgeError */
-  flush(): Promise<void>;
+  /** The last call: a request that was sent is waited for and its answer stored; nothing else is begun. @throws BridgeError */
+  land(): Promise<void>;
 }
 
 interface FlightOptions {
@@ -38,11 +38,22 @@ const waitForOwner = 250;
 export function createRefreshFlight({ store, http, clock, log, spread }: FlightOptions): RefreshFlight {
   /** An answer that is not on the disk yet. Nothing else is presented before it is (P4). */
   let unsaved: (() => Promise<unknown>) | undefined;
+  const landing = new AbortController();
+  let running: Promise<unknown> = Promise.resolve();
+  let isSent = false;
 
-  const attempt: RefreshFlight['attempt'] = async (at) => {
+  const attempt: RefreshFlight['attempt'] = (at) => {
+    const result = fly(at).finally(() => {
+      isSent = false;
+    });
+    running = result;
+    return result;
+  };
+
+  const fly: RefreshFlight['attempt'] = async (at) => {
     try {
       await flush();
-      const flown = await store.locked((held) => present(held, { ...at, now: clock.now(), spread }));
+      const flown = await store.locked((held) => present(held, { ...at, now: clock.now(), spread }), landing.signal);
       if (!('sent' in flown)) return flown;
       // The lock was lost while the request was out: the same compare-and-swap, under a new lock.
       await save(flown, () => store.update((record) => withOutcome(record, flown.sent, flown.outcome, clock.now())));
@@ -62,7 +73,8 @@ export function createRefreshFlight({ store, http, clock, log, spread }: FlightO
       await held.write(withNeedOfReconnect(record, plan.reason));
       log.warn('the grant has ended; a sign-in is needed', { oauthError: plan.reason });
     }
-    if (plan.kind !== 'present' || !isConnected(record)) return { kind: 'settled' };
+    if (plan.kind !== 'present' || !isConnected(record) || landing.signal.aborted) return { kind: 'settled' };
+    isSent = true;
     const mark = { fingerprint: fingerprint(plan.refreshToken), owner: held.lock.owner, since: at.now };
     await held.write({ ...record, refreshUnderWay: mark });
     if (!held.lock.isHeld()) return { kind: 'again', after: 0 };
@@ -110,6 +122,12 @@ export function createRefreshFlight({ store, http, clock, log, spread }: FlightO
     unsaved = undefined;
   };
 
+  const land = async () => {
+    landing.abort();
+    if (isSent) await running;
+    await flush();
+  };
+
   const report = ({ sent, issuer, outcome }: Flown): FlightResult => {
     const { fingerprint } = sent.mark;
     const trouble = (message: string) => new BridgeError('AUTHORIZATION_SERVER_UNREACHABLE', `${message} at ${issuer}`);
@@ -131,7 +149,7 @@ export function createRefreshFlight({ store, http, clock, log, spread }: FlightO
     }
   };
 
-  return { attempt, flush };
+  return { attempt, land };
 }
 
 /** A refresh request that was sent, and what came of it. */

@@ -50,9 +50,8 @@ interface CallbackOptions {
 export interface CallbackHandler {
   /** What the browser's redirect leads to: a code redeemed once and stored, a refusal, or a page that says what went wrong. */
   handle(here: HostedSignIn, query: URLSearchParams): Promise<CallbackAnswer>;
-  /** Resolves once no code is being redeemed and every answer is stored. */
-  settled(): Promise<void>;
-  close(): void;
+  /** The last call: a code that is being redeemed is waited for, and its answer stored if the disk takes it. */
+  settle(): Promise<void>;
 }
 
 const savePatience = 10_000;
@@ -183,10 +182,10 @@ export function createCallbackHandler({
 
   return {
     handle,
-    settled: async () => {
+    settle: async () => {
+      closed.abort();
       await Promise.allSettled(work);
     },
-    close: () => closed.abort(),
   };
 }
 

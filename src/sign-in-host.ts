@@ -2,7 +2,6 @@ import type { Clock } from './clock.ts';
 import { isElsewhere, isGone, newOwner } from './credentials/lock.ts';
 import type { PendingSignIn } from './credentials/record.ts';
 import type { Store } from './credentials/store.ts';
-import { BridgeError, describe } from './errors.ts';
 import type { Http } from './http.ts';
 import type { Log } from './log.ts';
 import { discover } from './oauth/discovery.ts';
@@ -38,8 +37,8 @@ export interface SignInHost {
   hosts(id: string): boolean;
   /** The sign-in is over: the listener stays a little longer for a second approval, then it closes. */
   linger(): void;
-  settled(): Promise<void>;
-  close(): void;
+  /** Waits for a code that is being redeemed, then gives the listener up. */
+  close(): Promise<void>;
 }
 
 const lingerTime = 120_000;
@@ -173,20 +172,11 @@ export function createSignInHost(options: SignInHostOptions): SignInHost {
     takeOver,
     hosts: (id) => hosted?.pending.id === id,
     linger,
-    settled: callback.settled,
-    close: () => {
+    close: async () => {
+      await callback.settle();
       closed.abort();
-      callback.close();
       hosted?.loopback.close();
       hosted = undefined;
     },
   };
-}
-
-/** Used by callers that cannot go on without a sign-in. */
-export function signInFailed(error: unknown): BridgeError {
-  if (error instanceof BridgeError) return error;
-  return new BridgeError('AUTHORIZATION_SERVER_MISBEHAVED', `could not begin the sign-in (${describe(error)})`, {
-    cause: error,
-  });
 }

@@ -1,12 +1,18 @@
 import type { Clock } from './clock.ts';
 import { newOwner } from './credentials/lock.ts';
-import { authorizationOf, type ConnectionRecord, isConnected, needOf } from './credentials/record.ts';
+import {
+  authorizationOf,
+  type ConnectionRecord,
+  isConnected,
+  needOf,
+  type PendingSignIn,
+} from './credentials/record.ts';
 import type { Store } from './credentials/store.ts';
 import { BridgeError, describe } from './errors.ts';
 import type { Log } from './log.ts';
 import type { OpenBrowser } from './oauth/browser.ts';
 import type { Challenge } from './oauth/discovery.ts';
-import { type SignInHost, signInFailed } from './sign-in-host.ts';
+import type { SignInHost } from './sign-in-host.ts';
 
 /**
  * Who may open a tab (product.md 4, 7). `automatic`: one by itself per need, ever. `asked`: the person asked through the
@@ -46,8 +52,7 @@ export interface SignIn {
   outcome(seen: string | undefined, signal: AbortSignal): Promise<SignInOutcome>;
   /** Takes part in sign-ins that other processes began: if theirs dies, this one goes on. */
   takePart(): void;
-  settled(): Promise<void>;
-  close(): void;
+  close(): Promise<void>;
 }
 
 interface SignInOptions {
@@ -60,6 +65,7 @@ interface SignInOptions {
 }
 
 const lookAtHost = 1_000;
+const mostRounds = 3;
 
 export function createSignIn({ store, host, openBrowser, clock, log, newId }: SignInOptions): SignIn {
   const closed = new AbortController();
@@ -67,25 +73,31 @@ export function createSignIn({ store, host, openBrowser, clock, log, newId }: Si
   let overseeing = false;
 
   const begin = async (request: SignInRequest, signal: AbortSignal): Promise<SignInState> => {
-    const id = newId();
-    const claimed = await store.update((record) => {
-      if (isConnected(record) && authorizationOf(record) !== request.seen) return undefined;
-      return record.pendingSignIn ? undefined : { ...record, pendingSignIn: newPending(record, request, id) };
-    });
-    if (!claimed.pendingSignIn) return { kind: 'connected' };
-    const mine = claimed.pendingSignIn.id === id;
-    if (mine) {
-      await host.prepare(claimed.pendingSignIn).catch((error) => {
-        throw signInFailed(error);
-      });
+    for (let round = 0; round < mostRounds; round++) {
+      const id = newId();
+      const pending = await claim(request, id);
+      if (!pending) return { kind: 'connected' };
+      const mine = pending.id === id;
+      if (mine) await host.prepare(pending).catch(fail);
+      else await lookAfter(pending);
+      takePart();
+      const record = await prepared(signal);
+      const url = record.pendingSignIn?.prepared?.url;
+      if (url === undefined) continue;
+      const first = record.history.length === 0 && !record.grant && record.state !== 'declined';
+      const opened = (await mayOpenTab(request, mine)) && (await openTab(url));
+      return { kind: 'pending', url, opened, first };
     }
-    takePart();
-    const record = await prepared(request.seen, signal);
-    const url = record.pendingSignIn?.prepared?.url;
-    if (url === undefined) return { kind: 'connected' };
-    const first = record.history.length === 0 && !record.grant && record.state !== 'declined';
-    const opened = (await mayOpenTab(request, mine)) && (await openTab(url));
-    return { kind: 'pending', url, opened, first };
+    throw new BridgeError('AUTHORIZATION_SERVER_MISBEHAVED', 'other processes could not begin the sign-in, either');
+  };
+
+  /** The pending sign-in, this process's own when there was none; undefined when a newer authorization makes it needless. */
+  const claim = async (request: SignInRequest, id: string): Promise<PendingSignIn | undefined> => {
+    const isNewer = (record: ConnectionRecord) => isConnected(record) && authorizationOf(record) !== request.seen;
+    const record = await store.update((now) =>
+      isNewer(now) || now.pendingSignIn ? undefined : { ...now, pendingSignIn: newPending(now, request, id) },
+    );
+    return isNewer(record) ? undefined : record.pendingSignIn;
   };
 
   const newPending = (record: ConnectionRecord, { challenge, scope, again }: SignInRequest, id: string) => {
@@ -102,12 +114,13 @@ export function createSignIn({ store, host, openBrowser, clock, log, newId }: Si
   };
 
   /** The record once the pending sign-in has a URL, or is over. */
-  const prepared = async (seen: string | undefined, signal: AbortSignal): Promise<ConnectionRecord> => {
-    const isOver = (record: ConnectionRecord) => isConnected(record) && authorizationOf(record) !== seen;
-    const record = await store.waitFor((now) => !now.pendingSignIn || now.pendingSignIn.prepared !== undefined, signal);
-    if (!record) throw new BridgeError('AUTHORIZATION_TIMED_OUT', 'another process is still preparing the sign-in');
-    if (record.pendingSignIn || isOver(record)) return record;
-    throw new BridgeError('AUTHORIZATION_SERVER_MISBEHAVED', 'another process could not begin the sign-in');
+  const prepared = async (signal: AbortSignal): Promise<ConnectionRecord> => {
+    const record = await store.waitFor(
+      (now) => now.pendingSignIn?.prepared !== undefined || !now.pendingSignIn,
+      signal,
+    );
+    if (record) return record;
+    throw new BridgeError('AUTHORIZATION_TIMED_OUT', 'another process is still preparing the sign-in');
   };
 
   /** One tab by itself per need, whoever asks first (P5): decided and noted under the lock. */
@@ -147,6 +160,10 @@ export function createSignIn({ store, host, openBrowser, clock, log, newId }: Si
     void oversee();
   };
 
+  const lookAfter = async (pending: PendingSignIn) => {
+    if (!host.hosts(pending.id) && !(await host.isAlive(pending))) await host.takeOver(pending);
+  };
+
   /** Looks every second whether somebody answers for the pending sign-in, as long as there is one (product.md 7). */
   const oversee = async () => {
     if (overseeing) return;
@@ -156,7 +173,7 @@ export function createSignIn({ store, host, openBrowser, clock, log, newId }: Si
         const { pendingSignIn } = await store.load();
         if (!pendingSignIn) host.linger();
         if (!pendingSignIn || host.hosts(pendingSignIn.id)) break;
-        if (!(await host.isAlive(pendingSignIn))) await host.takeOver(pendingSignIn);
+        await lookAfter(pendingSignIn);
         await clock.sleep(lookAtHost, closed.signal);
       }
     } catch (error) {
@@ -170,11 +187,16 @@ export function createSignIn({ store, host, openBrowser, clock, log, newId }: Si
     begin,
     outcome,
     takePart,
-    settled: () => host.settled(),
     close: () => {
       closed.abort();
       unsubscribe?.();
-      host.close();
+      return host.close();
     },
   };
+}
+
+function fail(error: unknown): never {
+  if (error instanceof BridgeError) throw error;
+  const message = `could not begin the sign-in (${describe(error)})`;
+  throw new BridgeError('AUTHORIZATION_SERVER_MISBEHAVED', message, { cause: error });
 }

@@ -35,8 +35,8 @@ export interface TokenSource {
   accepted(token: AccessToken): void;
   /** Refreshes before expiry when `inUse`, else once a day, so that the grant stays alive (product.md 6.3). */
   maintain(inUse: boolean): Promise<void>;
-  /** Resolves once no token request is under way and its answer is stored. */
-  settled(): Promise<void>;
+  /** A token request that was sent is waited for and its answer stored; no other is begun. @throws BridgeError */
+  close(): Promise<void>;
 }
 
 interface TokenSourceOptions {
@@ -150,12 +150,7 @@ export function createTokenSource(options: TokenSourceOptions): TokenSource {
     if (record.grant.refreshedAt < dayAgo) await fly({ refreshedBefore: dayAgo });
   };
 
-  const settled = async () => {
-    await flying;
-    await flight.flush();
-  };
-
-  return { current, accepted: (token) => refusals.accept(token.fingerprint), maintain, settled };
+  return { current, accepted: (token) => refusals.accept(token.fingerprint), maintain, close: flight.land };
 }
 
 /** How many brand-new tokens were refused in a row, without one that upstream took. */
