@@ -73,7 +73,8 @@ export function createRefreshFlight({ store, http, clock, log, spread }: FlightO
       await held.write(withNeedOfReconnect(record, plan.reason));
       log.warn('the grant has ended; a sign-in is needed', { oauthError: plan.reason });
     }
-    if (plan.kind !== 'present' || !isConnected(record) || landing.signal.aborted) return { kind: 'settled' };
+    if (plan.kind !== 'present' || !isConnected(record)) return { kind: 'settled' };
+    if (landing.signal.aborted) throw new BridgeError('CREDENTIALS_LOCKED', 'the bridge is closing');
     isSent = true;
     const mark = { fingerprint: fingerprint(plan.refreshToken), owner: held.lock.owner, since: at.now };
     await held.write({ ...record, refreshUnderWay: mark });
