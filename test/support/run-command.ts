@@ -1,5 +1,5 @@
 import { spawn } from 'node:child_process';
-import { builtBridge, type Ended, type Home, strippedEnvironment } from './spawn-bridge.ts';
+import { builtBridge, type Ended, type Home, strippedEnvironment } from './spawn-client.ts';
 
 /** A command of the built bridge that runs on its own, with its output collected. */
 export interface RunningCommand {

@@ -1,110 +1,20 @@
-import { mkdtemp, readdir, readFile, rm } from 'node:fs/promises';
-import { tmpdir } from 'node:os';
-import { join } from 'node:path';
-import { Client } from '@modelcontextprotocol/sdk/client/index.js';
-import { StdioClientTransport } from '@modelcontextprotocol/sdk/client/stdio.js';
-import type { ClientCapabilities } from '@modelcontextprotocol/sdk/types.js';
 import { onTestFinished } from 'vitest';
-import type { ConnectionRecord } from '../../src/credentials/record.ts';
-import { openStandInBrowser, type Person, type StandInBrowser } from './stand-in-browser.ts';
+import { type BridgeOptions, connectBridge, type Home, openHome, type SpawnedBridge } from './spawn-client.ts';
+import type { Person } from './stand-in-browser.ts';
 
-export const builtBridge = new URL('../../dist/cli.js', import.meta.url).pathname;
+export type { BridgeOptions, Ended, Home, SpawnedBridge } from './spawn-client.ts';
+export { builtBridge, strippedEnvironment } from './spawn-client.ts';
 
-/** An empty home folder, and the person who uses it; both are gone after the test. */
-export interface Home {
-  path: string;
-  browser: StandInBrowser;
-  /** The one connection record under this home, or undefined. */
-  record(): Promise<ConnectionRecord | undefined>;
-  /** Files of the store. */
-  files(): Promise<string[]>;
-}
-
+/** A home that is gone after the test. */
 export async function homeInTest(person: Person = 'approves'): Promise<Home> {
-  const path = await mkdtemp(join(tmpdir(), 'notion-mcp-bridge-'));
-  const browser = await openStandInBrowser(path, person);
-  onTestFinished(async () => {
-    browser.close();
-    await rm(path, { recursive: true, force: true });
-  });
-  const folder = join(path, '.notion-mcp-bridge');
-  const files = () => readdir(folder).catch(() => []);
-  const record = async () => {
-    const name = (await files()).find((file) => /-[0-9a-f]{8}\.json$/.test(file));
-    return name === undefined
-      ? undefined
-      : (JSON.parse(await readFile(join(folder, name), 'utf8')) as ConnectionRecord);
-  };
-  return { path, browser, record, files };
+  const home = await openHome(person);
+  onTestFinished(() => home.remove());
+  return home;
 }
 
-/** What a desktop app leaves of the environment (clients.md), and the stand-in for the browser. */
-export function strippedEnvironment(home: Home): Record<string, string> {
-  const { PATH = '', SHELL = '/bin/sh', USER = 'ada' } = process.env;
-  return { HOME: home.path, LOGNAME: USER, PATH, SHELL, TERM: 'xterm', USER, BROWSER: home.browser.command };
-}
-
-export interface BridgeOptions {
-  home: Home;
-  /** The upstream's URL. */
-  url: string;
-  args?: string[];
-  env?: Record<string, string>;
-  clientInfo?: { name: string; version: string };
-  capabilities?: ClientCapabilities;
-  /** Sets handlers before the client connects. */
-  prepare?: (client: Client) => void;
-}
-
-export interface SpawnedBridge {
-  client: Client;
-  pid: number;
-  stderr(): string;
-  close(): Promise<void>;
-  /** Calls a tool and gives the text of its result. */
-  call(name: string, args?: Record<string, unknown>): Promise<{ text: string; isError: boolean }>;
-}
-
-/** The SDK 1.x client over the built bridge, spawned as a client spawns it. */
-export async function spawnBridge({
-  home,
-  url,
-  args = [],
-  env = {},
-  ...options
-}: BridgeOptions): Promise<SpawnedBridge> {
-  const { clientInfo = { name: 'test-client', version: '1.0.0' }, capabilities = {}, prepare } = options;
-  const client = new Client(clientInfo, { capabilities });
-  prepare?.(client);
-  const transport = new StdioClientTransport({
-    command: process.execPath,
-    args: [builtBridge, '--url', url, ...args],
-    env: { ...strippedEnvironment(home), ...env },
-    cwd: '/',
-    stderr: 'pipe',
-  });
-  let stderr = '';
-  transport.stderr?.on('data', (chunk: Buffer) => {
-    stderr += chunk.toString();
-  });
-  await client.connect(transport);
-  onTestFinished(() => client.close());
-  return {
-    client,
-    pid: transport.pid as number,
-    stderr: () => stderr,
-    close: () => client.close(),
-    call: async (name, args = {}) => {
-      const result = await client.callTool({ name, arguments: args });
-      const content = result.content as { text?: string }[];
-      return { text: content.map(({ text = '' }) => text).join('\n'), isError: result.isError === true };
-    },
-  };
-}
-
-export interface Ended {
-  code: number | null;
-  signal: NodeJS.Signals | null;
-  stdout: string;
-  stderr: string;
+/** The SDK 1.x client over the built bridge; closed with the test. */
+export async function spawnBridge(options: BridgeOptions): Promise<SpawnedBridge> {
+  const bridge = await connectBridge(options);
+  onTestFinished(() => bridge.close());
+  return bridge;
 }
