@@ -37,6 +37,6 @@ const seconds = ((performance.now() - begin) / 1000).toFixed(1);
 if (failure === undefined) {
   story.say(`\nOne sign-in served it all. The demo took ${seconds} s.`);
 } else {
-  process.stderr.write(`\nthe demo failed: ${failure instanceof Error ? failure.message : failure}\n`);
+  process.stderr.write(`\nthe demo did not finish: ${failure instanceof Error ? failure.message : failure}\n`);
 }
 process.exit(failure === undefined ? 0 : 1);

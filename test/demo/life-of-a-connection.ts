@@ -32,11 +32,12 @@ async function signIn({ stage, story, realBrowser }: Telling, { client, call }: 
   const who = realBrowser ? 'you approve' : 'the person approves';
   const tools = await story.step(`a browser tab opens, ${who}, and the tools arrive`, async () => {
     let listed = (await client.listTools()).tools;
-    // A person may take longer than a client waits for its list; the bridge's own tool waits on, and gives the link.
-    while (listed.length === 1 && listed[0]?.name === 'notion-connect') {
-      const { text, isError } = await call('notion-connect');
-      if (isError) story.say(text);
-      else listed = (await client.listTools()).tools;
+    // A person may take longer than a client waits for its list; the bridge's own tool waits on.
+    while (listed[0]?.name === 'notion-connect') {
+      const { pendingSignIn } = (await stage.home.record()) ?? {};
+      if (pendingSignIn?.prepared) story.say(`   no tab? open this link: ${pendingSignIn.prepared.url}`);
+      await call('notion-connect');
+      listed = (await client.listTools()).tools;
     }
     return listed;
   });
@@ -67,6 +68,7 @@ async function work({ stage, story }: Telling, { client, call }: SpawnedBridge):
 async function outliveAccessToken({ stage, story, realBrowser }: Telling, { call }: SpawnedBridge, id: string) {
   story.chapter('An hour passes, and the access token expires');
   stage.upstream.clock.advance(hour);
+  story.say("   (by the server's clock; to the bridge the token is new, so it waits 1 s first)");
   const fetched = await story.step('fetch the page again', () => call('notion-fetch', { id }));
   story.fact('the call succeeded; the client noticed nothing', fetched.isError, false);
   story.fact('the server saw one refresh', refreshes(stage), 1);
