@@ -1,7 +1,7 @@
 import { randomUUID } from 'node:crypto';
 import fs from 'node:fs';
 import { hostname } from 'node:os';
-import { join } from 'node:path';
+import { dirname, join } from 'node:path';
 import lockfile from 'proper-lockfile';
 import type { Clock } from '../clock.ts';
 import { BridgeError, describe, errnoOf } from '../errors.ts';
@@ -73,7 +73,7 @@ export function createLock(path: string, clock: Clock): Lock {
         realpath: false,
         stale: never,
         update: heartbeat,
-        fs: namedFolders(owner),
+        fs: namedFolders(owner, clock),
         onCompromised: () => {
           compromised = true;
         },
@@ -82,7 +82,7 @@ export function createLock(path: string, clock: Clock): Lock {
       return { owner, isHeld, release: () => unlock().catch(() => bury(path, owner.nonce)) };
     } catch (error) {
       if (errnoOf(error) === 'ELOCKED') return undefined;
-      throw new BridgeError('CREDENTIALS_UNREADABLE', `could not lock ${path} (${describe(error)})`, { cause: error });
+      throw refused(path, error);
     }
   };
 
@@ -106,6 +106,10 @@ export function createLock(path: string, clock: Clock): Lock {
 
 type Look = { free: boolean; abandoned: false } | { free: false; abandoned: true; nonce: string };
 
+function refused(path: string, error: unknown): BridgeError {
+  return new BridgeError('CREDENTIALS_UNREADABLE', `could not lock ${path} (${describe(error)})`, { cause: error });
+}
+
 /** What one waiter saw: a lock is stale when *its own* consecutive looks, close enough together, saw no heartbeat. */
 function createWatch(path: string, clock: Clock): { look(): Look } {
   let seen = '';
@@ -114,7 +118,7 @@ function createWatch(path: string, clock: Clock): { look(): Look } {
   return {
     look: () => {
       const now = clock.monotonic();
-      const stat = fs.statSync(path, { throwIfNoEntry: false, bigint: true });
+      const stat = statOf(path);
       if (!stat) return { free: true, abandoned: false };
       const owner = readOwner(path);
       const current = `${owner?.nonce} ${stat.ino} ${stat.mtimeNs}`;
@@ -127,6 +131,14 @@ function createWatch(path: string, clock: Clock): { look(): Look } {
         : { free: false, abandoned };
     },
   };
+}
+
+function statOf(path: string): fs.BigIntStats | undefined {
+  try {
+    return fs.statSync(path, { throwIfNoEntry: false, bigint: true });
+  } catch (error) {
+    throw refused(path, error);
+  }
 }
 
 /**
@@ -144,19 +156,20 @@ function bury(path: string, nonce: string): void {
 }
 
 /** The file system as proper-lockfile sees it: a lock folder appears with its owner's name in it, in one step. */
-function namedFolders(owner: Owner) {
+function namedFolders(owner: Owner, clock: Clock) {
   const mkdir = (path: string, done: (error: unknown) => void) => {
     const draft = `${path}.draft-${owner.nonce}`;
     try {
-      sweepGraves(path);
+      sweepGraves(path, clock.now());
       fs.mkdirSync(draft, { mode: 0o700 });
       fs.writeFileSync(join(draft, 'owner.json'), JSON.stringify(owner), { mode: 0o600 });
       fs.renameSync(draft, path);
       done(null);
     } catch (error) {
       fs.rmSync(draft, { recursive: true, force: true });
-      // Renaming onto a folder that is not empty: ENOTEMPTY or EEXIST, on Windows EPERM.
-      done(fs.existsSync(path) ? Object.assign(new Error('lock is held'), { code: 'EEXIST' }) : error);
+      // Renaming onto a folder that is not empty: ENOTEMPTY or EEXIST, even if it is released by now; on Windows EPERM.
+      const held = /^(ENOTEMPTY|EEXIST)$/.test(errnoOf(error) ?? '') || fs.existsSync(path);
+      done(held ? Object.assign(new Error('lock is held'), { code: 'EEXIST' }) : error);
     }
   };
   const rmdir = (path: string, done: (error: unknown) => void) => {
@@ -174,13 +187,17 @@ function readOwner(path: string): Owner | undefined {
   }
 }
 
-/** Graves stay long enough to stop every late hand, then go; at most one sweep per folder and acquisition. */
-function sweepGraves(path: string): void {
-  const folder = join(path, '..');
+/** Graves stay long enough to stop every late hand, then go. One that cannot be removed does no harm. */
+function sweepGraves(path: string, now: number): void {
+  const folder = dirname(path);
   for (const name of fs.readdirSync(folder)) {
     if (!/\.lock\.(grave|draft)-/.test(name)) continue;
-    const age = Date.now() - (fs.statSync(join(folder, name), { throwIfNoEntry: false })?.ctimeMs ?? Date.now());
-    if (age > graveLife) fs.rmSync(join(folder, name), { recursive: true, force: true });
+    try {
+      const { ctimeMs } = fs.statSync(join(folder, name));
+      if (now - ctimeMs > graveLife) fs.rmSync(join(folder, name), { recursive: true, force: true });
+    } catch {
+      // Another process was faster, or it belongs to another user.
+    }
   }
 }
 
