@@ -1,0 +1,113 @@
+import { watch } from 'node:fs';
+import { mkdir, mkdtemp, readdir, readFile, rm, writeFile } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { expect, onTestFinished, test } from 'vitest';
+import { systemClock } from '../src/clock.ts';
+import { createLock, isElsewhere, isGone, newOwner } from '../src/credentials/lock.ts';
+import { clockInTest } from './support/clock.ts';
+import { describeLock } from './support/lock-contract.ts';
+import type { LockVerbs } from './support/lock-process.ts';
+import { mountReadOnly } from './support/mount.ts';
+import { startProcess } from './support/other-process.ts';
+
+async function folderInTest(): Promise<string> {
+  const folder = await mkdtemp(join(tmpdir(), 'notion-mcp-bridge-lock-'));
+  onTestFinished(() => rm(folder, { recursive: true, force: true }));
+  return folder;
+}
+
+async function lockInTest() {
+  const folder = await folderInTest();
+  const path = join(folder, 'record.json.lock');
+  const guarded = join(folder, 'guarded');
+  await writeFile(guarded, '0');
+  return { folder, path, guarded };
+}
+
+describeLock('the lock', async () => {
+  const { path, guarded } = await lockInTest();
+  return {
+    lock: (clock) => createLock(path, clock),
+    process: () => startProcess<LockVerbs>('lock-process', path, guarded),
+    guarded: async () => Number(await readFile(guarded, 'utf8')),
+    heartbeat: () =>
+      new Promise((resolve) => {
+        const watcher = watch(path, () => {
+          watcher.close();
+          resolve();
+        });
+      }),
+  };
+});
+
+test('a lock folder without a name in it is taken over after 5 s of looks', async () => {
+  const { path } = await lockInTest();
+  await mkdir(path);
+  const clock = clockInTest();
+  const acquiring = createLock(path, clock).acquire();
+  while ((await clock.untilSleeps(250, acquiring)) !== undefined) clock.advance(250);
+  const held = await acquiring;
+  expect(held.isHeld()).toBe(true);
+  await held.release();
+});
+
+test('a folder that refuses is told apart from a lock that is held', async () => {
+  const { guarded } = await lockInTest();
+  const lock = createLock(join(guarded, 'record.json.lock'), systemClock);
+  await expect(lock.acquire()).rejects.toMatchObject({ code: 'CREDENTIALS_UNREADABLE' });
+});
+
+test('a folder that does not exist is told apart from a lock that is held', async () => {
+  const { folder } = await lockInTest();
+  const lock = createLock(join(folder, 'nowhere', 'record.json.lock'), systemClock);
+  await expect(lock.acquire()).rejects.toMatchObject({ code: 'CREDENTIALS_UNREADABLE' });
+});
+
+test('what earlier locks left behind goes after ten minutes, and not earlier', async () => {
+  const { folder, path } = await lockInTest();
+  const clock = clockInTest();
+  const remains = async () => (await readdir(folder)).filter((name) => /grave|draft/.test(name));
+  await mkdir(`${path}.draft-of-a-crash`);
+  await writeFile(join(folder, 'record.json.corrupt-1'), 'kept');
+  await (await createLock(path, clock).acquire()).release();
+  const first = await remains();
+  expect(first).toHaveLength(2);
+  clock.advance(540_000);
+  await (await createLock(path, clock).acquire()).release();
+  expect(await remains()).toEqual(expect.arrayContaining(first));
+  clock.advance(120_000);
+  await (await createLock(path, clock).acquire()).release();
+  expect(await remains()).not.toEqual(expect.arrayContaining([expect.stringMatching(first.join('|'))]));
+  expect(await readdir(folder)).toContain('record.json.corrupt-1');
+});
+
+test('remains that cannot be swept keep nobody from the lock', async (context) => {
+  const { path } = await lockInTest();
+  const remains = `${path}.grave-of-another-user`;
+  await mkdir(remains);
+  if (!mountReadOnly(remains)) context.skip('cannot mount here');
+  const clock = clockInTest();
+  clock.advance(660_000);
+  const held = await createLock(path, clock).acquire();
+  expect(held.isHeld()).toBe(true);
+  await held.release();
+});
+
+test('a read-only folder is told apart from a lock that is held', async (context) => {
+  const { folder, path } = await lockInTest();
+  if (!mountReadOnly(folder)) context.skip('cannot mount here');
+  await expect(createLock(path, systemClock).acquire()).rejects.toMatchObject({ code: 'CREDENTIALS_UNREADABLE' });
+});
+
+test('an owner is gone only when it is certain', async () => {
+  const { path, guarded } = await lockInTest();
+  const other = await startProcess<LockVerbs>('lock-process', path, guarded);
+  const owner = await other.ask('acquire');
+  expect([isGone(owner), isElsewhere(owner)]).toEqual([false, false]);
+  await other.kill();
+  expect(isGone(owner)).toBe(true);
+  const elsewhere = { ...owner, place: 'another machine' };
+  expect([isGone(elsewhere), isElsewhere(elsewhere)]).toEqual([false, true]);
+  expect(isGone(newOwner())).toBe(false);
+});
