@@ -63,3 +63,14 @@ export function errnoOf(error: unknown): string | undefined {
 export function describe(error: unknown): string {
   return error instanceof Error ? error.message : String(error);
 }
+
+/** A file of ours, or its folder, refuses; with the hint that fits. */
+export function unreadable(verb: 'read' | 'write' | 'lock', path: string, error: unknown): BridgeError {
+  const full = errnoOf(error) === 'ENOSPC' || errnoOf(error) === 'EDQUOT';
+  return new BridgeError('CREDENTIALS_UNREADABLE', `could not ${verb} ${path} (${errnoOf(error) ?? describe(error)})`, {
+    cause: error,
+    hint: full
+      ? 'free some disk space; nothing was lost'
+      : 'check the owner and the permissions of that file and its folder',
+  });
+}

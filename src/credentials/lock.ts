@@ -4,7 +4,7 @@ import { hostname } from 'node:os';
 import { dirname, join } from 'node:path';
 import lockfile from 'proper-lockfile';
 import type { Clock } from '../clock.ts';
-import { BridgeError, describe, errnoOf } from '../errors.ts';
+import { BridgeError, errnoOf, unreadable } from '../errors.ts';
 
 /** Who holds a lock or has a refresh under way. `nonce` tells two holds of one process apart. */
 export interface Owner {
@@ -82,7 +82,7 @@ export function createLock(path: string, clock: Clock): Lock {
       return { owner, isHeld, release: () => unlock().catch(() => bury(path, owner.nonce)) };
     } catch (error) {
       if (errnoOf(error) === 'ELOCKED') return undefined;
-      throw refused(path, error);
+      throw unreadable('lock', path, error);
     }
   };
 
@@ -105,10 +105,6 @@ export function createLock(path: string, clock: Clock): Lock {
 }
 
 type Look = { free: boolean; abandoned: false } | { free: false; abandoned: true; nonce: string };
-
-function refused(path: string, error: unknown): BridgeError {
-  return new BridgeError('CREDENTIALS_UNREADABLE', `could not lock ${path} (${describe(error)})`, { cause: error });
-}
 
 /** What one waiter saw: a lock is stale when *its own* consecutive looks, close enough together, saw no heartbeat. */
 function createWatch(path: string, clock: Clock): { look(): Look } {
@@ -137,7 +133,7 @@ function statOf(path: string): fs.BigIntStats | undefined {
   try {
     return fs.statSync(path, { throwIfNoEntry: false, bigint: true });
   } catch (error) {
-    throw refused(path, error);
+    throw unreadable('lock', path, error);
   }
 }
 

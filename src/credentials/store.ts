@@ -5,7 +5,7 @@ import { Readable } from 'node:stream';
 import { writeFile } from 'atomically';
 import Conf from 'conf';
 import { type Clock, createDeadline } from '../clock.ts';
-import { BridgeError, describe, errnoOf } from '../errors.ts';
+import { BridgeError, errnoOf, unreadable } from '../errors.ts';
 import type { Log } from '../log.ts';
 import type { Location } from './location.ts';
 import { createLock, type HeldLock } from './lock.ts';
@@ -128,7 +128,7 @@ function readFile(path: string): FileContent {
     return parseRecord({ ...conf.store });
   } catch (error) {
     if (error instanceof SyntaxError) return { kind: 'damaged' };
-    throw unreadable(path, error);
+    throw unreadable('read', path, error);
   }
 }
 
@@ -156,7 +156,7 @@ function makeFolder(folder: string): void {
   try {
     mkdirSync(folder, { recursive: true, mode: 0o700 });
   } catch (error) {
-    throw unreadable(folder, error);
+    throw unreadable('read', folder, error);
   }
 }
 
@@ -178,18 +178,8 @@ async function writeWhole(path: string, record: ConnectionRecord): Promise<void>
     const folder = await open(dirname(path), 'r');
     await folder.sync().finally(() => folder.close());
   } catch (error) {
-    throw unreadable(path, error, 'write');
+    throw unreadable('write', path, error);
   }
-}
-
-function unreadable(path: string, error: unknown, verb: 'read' | 'write' = 'read'): BridgeError {
-  const full = errnoOf(error) === 'ENOSPC' || errnoOf(error) === 'EDQUOT';
-  return new BridgeError('CREDENTIALS_UNREADABLE', `could not ${verb} ${path} (${errnoOf(error) ?? describe(error)})`, {
-    cause: error,
-    hint: full
-      ? 'free some disk space; nothing was lost'
-      : 'check the owner and the permissions of that file and its folder',
-  });
 }
 
 async function stampOf(path: string): Promise<string | undefined> {
@@ -198,7 +188,7 @@ async function stampOf(path: string): Promise<string | undefined> {
     return `${ino} ${size} ${mtimeNs}`;
   } catch (error) {
     if (errnoOf(error) === 'ENOENT') return undefined;
-    throw unreadable(path, error);
+    throw unreadable('read', path, error);
   }
 }
 
