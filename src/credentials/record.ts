@@ -181,8 +181,8 @@ export function parseRecord(value: unknown): ReadRecord {
     isText(value.upstreamUrl) &&
     Number.isInteger(value.generation) &&
     ['connected', 'needs_reconnect', 'signed_out', 'declined'].includes(value.state as string) &&
-    Array.isArray(value.tabsOpened) &&
-    Array.isArray(value.history) &&
+    isListOf(value.tabsOpened, isText) &&
+    isListOf(value.history, isEndedGrant) &&
     (value.grant === undefined || isGrant(value.grant)) &&
     (value.pendingSignIn === undefined || isPendingSignIn(value.pendingSignIn)) &&
     (value.refreshUnderWay === undefined || isRefreshUnderWay(value.refreshUnderWay));
@@ -198,18 +198,30 @@ function isGrant(value: unknown): boolean {
     (tokens.refresh_token === undefined || isText(tokens.refresh_token)) &&
     isIssuedClient(value) &&
     isObject(value.identity) &&
-    Array.isArray(value.rejections)
+    isListOf(value.rejections, (one) => isObject(one) && isText(one.fingerprint) && isText(one.oauthError)) &&
+    (value.previous === undefined || isText(value.previous)) &&
+    (value.alternate === undefined || isAlternate(value.alternate))
   );
+}
+
+function isAlternate(value: unknown): boolean {
+  return isObject(value) && isText(value.refresh_token) && isText(value.client_id);
+}
+
+function isEndedGrant(value: unknown): boolean {
+  return isObject(value) && isText(value.client_id);
 }
 
 function isPendingSignIn(value: unknown): boolean {
   if (!isObject(value) || ![value.id, value.need].every(isText) || !isOwner(value.owner)) return false;
   const { prepared } = value;
   if (prepared === undefined) return true;
-  if (!isObject(prepared) || !isIssuedClient(prepared) || !Array.isArray(prepared.attempts)) return false;
-  const attempts = prepared.attempts.every((one) => isObject(one) && isText(one.state) && isText(one.codeVerifier));
   return (
-    attempts && [prepared.redirectUri, prepared.url, prepared.resource].every(isText) && Number.isInteger(prepared.port)
+    isObject(prepared) &&
+    isIssuedClient(prepared) &&
+    isListOf(prepared.attempts, (one) => isObject(one) && isText(one.state) && isText(one.codeVerifier)) &&
+    [prepared.redirectUri, prepared.url, prepared.resource].every(isText) &&
+    Number.isInteger(prepared.port)
   );
 }
 
@@ -229,6 +241,10 @@ function isRefreshUnderWay(value: unknown): boolean {
 
 function isOwner(value: unknown): boolean {
   return isObject(value) && isText(value.nonce) && isText(value.place) && Number.isInteger(value.pid);
+}
+
+function isListOf(value: unknown, holds: (one: unknown) => boolean): boolean {
+  return Array.isArray(value) && value.every(holds);
 }
 
 function isText(value: unknown): value is string {
