@@ -1,8 +1,7 @@
 import { watch } from 'node:fs';
-import { mkdir, mkdtemp, readdir, readFile, rm, writeFile } from 'node:fs/promises';
-import { tmpdir } from 'node:os';
+import { mkdir, readdir, readFile, rm, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
-import { expect, onTestFinished, test } from 'vitest';
+import { expect, test } from 'vitest';
 import { systemClock } from '../src/clock.ts';
 import { createLock, isElsewhere, isGone, newOwner } from '../src/credentials/lock.ts';
 import { clockInTest } from './support/clock.ts';
@@ -10,12 +9,7 @@ import { describeLock } from './support/lock-contract.ts';
 import type { LockVerbs } from './support/lock-process.ts';
 import { mountReadOnly } from './support/mount.ts';
 import { startProcess } from './support/other-process.ts';
-
-async function folderInTest(): Promise<string> {
-  const folder = await mkdtemp(join(tmpdir(), 'notion-mcp-bridge-lock-'));
-  onTestFinished(() => rm(folder, { recursive: true, force: true }));
-  return folder;
-}
+import { folderInTest } from './support/store-in-test.ts';
 
 async function lockInTest() {
   const folder = await folderInTest();
@@ -80,6 +74,24 @@ test('what earlier locks left behind goes after ten minutes, and not earlier', a
   await (await createLock(path, clock).acquire()).release();
   expect(await remains()).not.toEqual(expect.arrayContaining([expect.stringMatching(first.join('|'))]));
   expect(await readdir(folder)).toContain('record.json.corrupt-1');
+});
+
+test('a late release cannot remove the lock of the thief, even when nothing remains of its own', async () => {
+  const { folder, path, guarded } = await lockInTest();
+  const holder = await startProcess<LockVerbs>('lock-process', path, guarded);
+  await holder.ask('acquire');
+  await holder.stop();
+  const clock = clockInTest();
+  const stealing = createLock(path, clock).acquire();
+  while ((await clock.untilSleeps(250, stealing)) !== undefined) clock.advance(250);
+  for (const name of await readdir(folder)) {
+    if (name.includes('.grave-')) await rm(join(folder, name), { recursive: true });
+  }
+  holder.resume();
+  await holder.ask('release');
+  const thief = await stealing;
+  expect(thief.isHeld()).toBe(true);
+  await thief.release();
 });
 
 test('remains that cannot be swept keep nobody from the lock', async (context) => {

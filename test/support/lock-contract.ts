@@ -168,7 +168,8 @@ function startWaiting(lock: (clock: Clock) => Lock, signal?: AbortSignal) {
       for (let waited = 0; waited < ms && !held; waited += lookGap) await look();
     },
     acquired: async () => {
-      while (!held) await look();
+      for (let looks = 0; !held && looks < 1_000; looks += 1) await look();
+      if (!held) throw new Error('a thousand looks did not end the waiting');
       return acquiring;
     },
   };
