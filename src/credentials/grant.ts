@@ -72,7 +72,7 @@ export function withOutcome(
   const grant = record.grant?.registration.client_id === sent.clientId ? record.grant : undefined;
   switch (outcome.kind) {
     case 'renewed':
-      return grant && isConnected(record) && record.generation === sent.generation
+      return grant && record.generation === sent.generation && isOpenFor(record, grant, sent)
         ? withRenewedTokens({ ...unmarked, grant }, sent.refreshToken, outcome.response, now)
         : withAlternate(settled, sent.clientId, outcome.response, now);
     case 'rejected':
@@ -84,8 +84,18 @@ export function withOutcome(
   }
 }
 
+/**
+ * A grant that another process gave up, because the server rejected to it the very token that it answered here, lives:
+ * that process robbed this one while it stood still, and presented what was rotated by then (P1).
+ */
+function isOpenFor(record: ConnectionRecord, grant: Grant, sent: SentRefresh): boolean {
+  const presented = fingerprint(sent.refreshToken);
+  const isWhy = (one: Rejection) => one.fingerprint === presented && one.oauthError === record.reason;
+  return isConnected(record) || (record.state === 'needs_reconnect' && grant.rejections.some(isWhy));
+}
+
 function withRenewedTokens(
-  record: ConnectionRecord & { grant: Grant },
+  { reason: _reason, ...record }: ConnectionRecord & { grant: Grant },
   presented: string,
   response: TokenEndpointResponse,
   now: number,
@@ -101,7 +111,7 @@ function withRenewedTokens(
     refreshedAt: now,
     identity: { ...grant.identity, ...identityFrom(response) },
   };
-  return { ...record, generation: record.generation + 1, grant: renewed };
+  return { ...record, state: 'connected', generation: record.generation + 1, grant: renewed };
 }
 
 function withAlternate(
