@@ -6,7 +6,7 @@ import type { Store } from './credentials/store.ts';
 import { BridgeError } from './errors.ts';
 import type { Http } from './http.ts';
 import type { Log } from './log.ts';
-import { currentIssuer } from './oauth/discovery.ts';
+import { currentIssuer, isSameIssuer } from './oauth/discovery.ts';
 import { createRefreshFlight, type FlightResult } from './refresh-flight.ts';
 
 export interface AccessToken {
@@ -139,7 +139,7 @@ export function createTokenSource(options: TokenSourceOptions): TokenSource {
     log.error(lastTrouble.message, { fingerprint: refused });
     const { resourceMetadataUrl, issuer } = record.grant;
     const named = resourceMetadataUrl && (await currentIssuer(resourceMetadataUrl, { http }));
-    if (named && named !== issuer) await store.update((latest) => withNeedOfReconnect(latest, 'issuer_changed'));
+    if (named && !isSameIssuer(named, issuer)) await store.update((latest) => withNeedOfReconnect(latest, 'issuer_changed'));
   };
 
   const maintain = async (inUse: boolean) => {

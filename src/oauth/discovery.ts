@@ -86,9 +86,8 @@ async function findAuthorizationServer(issuer: string, context: OAuthContext): P
     const json = await getJson(url, context);
     if (json === undefined) continue;
     try {
-      // The comparison is on the string that the resource named (RFC 8414 section 3.3); only a slash after a bare origin is forgiven.
       const server = await oauth.processDiscoveryResponse(new URL(String(json.issuer)), Response.json(json));
-      if (stripSlash(server.issuer) !== stripSlash(issuer)) throw new Error(`it names the issuer ${server.issuer}`);
+      if (!isSameIssuer(server.issuer, issuer)) throw new Error(`it names the issuer ${server.issuer}`);
       requireEndpoints(server);
       return server;
     } catch (error) {
@@ -144,6 +143,11 @@ async function getJson(url: URL, { http, signal }: OAuthContext): Promise<Record
   return typeof json === 'object' && json !== null && !Array.isArray(json)
     ? (json as Record<string, unknown>)
     : undefined;
+}
+
+/** RFC 8414 section 3.3 compares strings; only a slash after a bare origin is forgiven. */
+export function isSameIssuer(one: string, other: string): boolean {
+  return stripSlash(one) === stripSlash(other);
 }
 
 function stripSlash(issuer: string): string {
