@@ -2,7 +2,7 @@ import { Agent as HttpAgent, request as httpRequest, type IncomingMessage } from
 import { Agent as HttpsAgent, request as httpsRequest } from 'node:https';
 import type { Socket } from 'node:net';
 import { text as readText } from 'node:stream/consumers';
-import type { Clock } from './clock.ts';
+import { type Clock, createDeadline } from './clock.ts';
 import { BridgeError } from './errors.ts';
 
 export interface HttpRequest {
@@ -41,7 +41,7 @@ export class ConnectionError extends Error {
 export interface Http {
   /** @throws ConnectionError */
   request(url: URL, request: HttpRequest): Promise<HttpResponse>;
-  /** A `fetch` for oauth4webapi: no redirects, body at most 1 MB, 30 s. @throws ConnectionError */
+  /** A `fetch` for oauth4webapi: no redirects, body at most 1 MB; 30 s, or until the caller's own `signal`. @throws ConnectionError */
   readonly fetch: (url: string, init: FetchInit) => Promise<Response>;
   /** Ends idle connections: after a gap in the clock none of them can be trusted. */
   closeIdle(): void;
@@ -99,21 +99,22 @@ export function createHttp(clock: Clock): Http {
   };
 
   const fetch = async (url: string, init: FetchInit) => {
-    const signal = AbortSignal.any([AbortSignal.timeout(fetchTimeout), ...(init.signal ? [init.signal] : [])]);
-    const body = init.body === undefined || init.body === null ? undefined : String(init.body);
-    const method = init.method === 'POST' ? 'POST' : 'GET';
-    const response = await request(new URL(url), {
-      method,
-      headers: init.headers ?? {},
-      body,
-      signal,
-      connection: 'new',
-    });
-    const text = await readBody(response, fetchBodyLimit);
-    const status = response.status;
-    const headers = new Headers();
-    for (const [name, value] of Object.entries(response.body.headers)) headers.set(name, String(value));
-    return new Response(status === 204 || status === 304 ? null : text, { status, headers });
+    // A refresh may take longer, and brings its own limit (product.md 6.2).
+    const deadline = init.signal ? undefined : createDeadline(clock, fetchTimeout);
+    try {
+      const body = init.body === undefined || init.body === null ? undefined : String(init.body);
+      const method = init.method === 'POST' ? 'POST' : 'GET';
+      const signal = init.signal ?? deadline?.signal;
+      const sent = { method, headers: init.headers ?? {}, body, signal, connection: 'new' } as const;
+      const response = await request(new URL(url), sent);
+      const text = await readBody(response, fetchBodyLimit);
+      const status = response.status;
+      const headers = new Headers();
+      for (const [name, value] of Object.entries(response.body.headers)) headers.set(name, String(value));
+      return new Response(status === 204 || status === 304 ? null : text, { status, headers });
+    } finally {
+      deadline?.release();
+    }
   };
 
   return { request, fetch, closeIdle };
