@@ -40,17 +40,17 @@ export async function requestRefresh(
 async function classify(grant: Grant, client: oauth.Client, response: Response): Promise<RefreshOutcome> {
   const body = await response.text();
   if (response.status === 200) return processSuccess(grant, client, response, body);
-  const oauthError = errorIn(body);
+  const json = parseObject(body);
+  const oauthError = typeof json?.error === 'string' ? json.error : undefined;
   const retryAfter = parseRetryAfter(response.headers.get('retry-after'));
   if (response.status === 429 || oauthError === 'temporarily_unavailable') {
     return { kind: 'refused-for-now', oauthError: oauthError ?? 'rate_limited', retryAfter };
   }
-  if (response.status < 400 || response.status >= 500 || oauthError === undefined) {
+  if (response.status < 400 || response.status >= 500 || json === undefined) {
     return { kind: 'unknown', why: `status ${response.status}` };
   }
-  return rejections.has(oauthError)
-    ? { kind: 'rejected', oauthError }
-    : { kind: 'refused-for-now', oauthError, retryAfter };
+  if (oauthError !== undefined && rejections.has(oauthError)) return { kind: 'rejected', oauthError };
+  return { kind: 'refused-for-now', oauthError: oauthError ?? `status ${response.status}`, retryAfter };
 }
 
 async function processSuccess(
@@ -71,10 +71,10 @@ async function processSuccess(
   }
 }
 
-function errorIn(body: string): string | undefined {
+function parseObject(body: string): { error?: unknown } | undefined {
   try {
-    const { error } = JSON.parse(body) as { error?: unknown };
-    return typeof error === 'string' ? error : undefined;
+    const json: unknown = JSON.parse(body);
+    return typeof json === 'object' && json !== null ? json : undefined;
   } catch {
     return undefined;
   }
