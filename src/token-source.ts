@@ -53,6 +53,8 @@ const idleRefreshAfter = 24 * 3_600_000;
 const brandNew = 60_000;
 const refusedPause = 600_000;
 const quietWhileUnknown = 30_000;
+/** However long a server asks us to stay away; a timer of more than 24 days would even fire at once. */
+const longestWait = 3_600_000;
 
 /** "A usable access token, please": cached, adopted, or refreshed once under the lock. Every trigger comes through here. */
 export function createTokenSource(options: TokenSourceOptions): TokenSource {
@@ -81,7 +83,8 @@ export function createTokenSource(options: TokenSourceOptions): TokenSource {
   const note = (result: FlightResult): FlightResult => {
     if (result.kind === 'trouble') {
       lastTrouble = result.error;
-      notBefore = clock.now() + (result.retryAfter ?? backOff(failures++, random));
+      const wait = result.retryAfter ?? backOff(failures++, random);
+      notBefore = clock.now() + Math.min(wait, longestWait);
       log.warn(result.error.message, { errorCode: result.error.code });
     } else if (result.kind === 'refreshed') {
       failures = 0;
@@ -139,7 +142,8 @@ export function createTokenSource(options: TokenSourceOptions): TokenSource {
     log.error(lastTrouble.message, { fingerprint: refused });
     const { resourceMetadataUrl, issuer } = record.grant;
     const named = resourceMetadataUrl && (await currentIssuer(resourceMetadataUrl, { http }));
-    if (named && !isSameIssuer(named, issuer)) await store.update((latest) => withNeedOfReconnect(latest, 'issuer_changed'));
+    if (named && !isSameIssuer(named, issuer))
+      await store.update((latest) => withNeedOfReconnect(latest, 'issuer_changed'));
   };
 
   const maintain = async (inUse: boolean) => {
