@@ -8,10 +8,10 @@ export interface TestClock extends Clock {
   /** Somebody sets the wall clock, in either direction; nobody wakes up. */
   step(ms: number): void;
   /**
-   * Resolves with the length once somebody sleeps who asked for at most `ms`; at once if somebody does already.
-   * With `or`, also when that settles first.
+   * Resolves with the length once somebody sleeps who asked for at most that long, or for what fits; at once if somebody
+   * does already. With `or`, also when that settles first.
    */
-  untilSleeps(ms: number, or?: Promise<unknown>): Promise<number | undefined>;
+  untilSleeps(wanted: number | ((ms: number) => boolean), or?: Promise<unknown>): Promise<number | undefined>;
 }
 
 interface Sleeper {
@@ -31,10 +31,10 @@ function createTestClock(): TestClock & { open(): string[] } {
   let wall = Date.now();
   let monotonic = 1_000;
   const sleepers = new Set<Sleeper>();
-  const waits = new Set<{ most: number; resolve: (length?: number) => void }>();
+  const waits = new Set<{ fits: (ms: number) => boolean; resolve: (length?: number) => void }>();
   const settle = () => {
     for (const wait of waits) {
-      const sleeper = [...sleepers].find(({ length }) => length <= wait.most);
+      const sleeper = [...sleepers].find(({ length }) => wait.fits(length));
       if (!sleeper) continue;
       waits.delete(wait);
       wait.resolve(sleeper.length);
@@ -69,9 +69,10 @@ function createTestClock(): TestClock & { open(): string[] } {
       if (!Number.isFinite(ms)) throw new RangeError(`could not set the clock by ${ms} ms`);
       wall += ms;
     },
-    untilSleeps: (most, or) =>
+    untilSleeps: (wanted, or) =>
       new Promise((resolve) => {
-        const wait = { most, resolve };
+        const fits = typeof wanted === 'number' ? (ms: number) => ms <= wanted : wanted;
+        const wait = { fits, resolve };
         const forget = () => {
           waits.delete(wait);
           resolve(undefined);
@@ -82,7 +83,7 @@ function createTestClock(): TestClock & { open(): string[] } {
       }),
     open: () => [
       ...[...sleepers].map(({ length }) => `somebody sleeps for ${length} ms`),
-      ...[...waits].map(({ most }) => `nobody slept for at most ${most} ms`),
+      ...[...waits].map(({ fits }) => `nobody slept as was waited for: ${fits}`),
     ],
   };
 }

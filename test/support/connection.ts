@@ -1,7 +1,9 @@
 import { join } from 'node:path';
 import type { AuthorizationServer } from 'oauth4webapi';
+import { onTestFinished } from 'vitest';
 import { withNewGrant } from '../../src/credentials/grant.ts';
 import { type ConnectionRecord, fingerprint } from '../../src/credentials/record.ts';
+import { refreshTimeLimit } from '../../src/credentials/refresh-plan.ts';
 import type { Store } from '../../src/credentials/store.ts';
 import { createHttp } from '../../src/http.ts';
 import { createTokenSource, type TokenSource } from '../../src/token-source.ts';
@@ -33,8 +35,8 @@ export interface Source {
   tokens: TokenSource;
   /** The value of the current access token. */
   current(refused?: string): Promise<string | undefined>;
-  /** Asks, and gives up once it would wait for `ms` or less: what it says then. */
-  trouble(ms?: number): Promise<{ error: unknown; waits: number | undefined }>;
+  /** Asks, and gives up once it waits for something else than the answer: what it says then. */
+  trouble(): Promise<{ error: unknown; waits: number | undefined }>;
   lines: string[];
 }
 
@@ -93,15 +95,16 @@ function isPresentation({ endpoint, grantType }: RequestEntry): boolean {
 function openSource(store: Store, clock: TestClock): Source {
   const { log, lines } = collectedLog();
   const tokens = createTokenSource({ store, http: createHttp(clock), clock, log, random: () => 0.5 });
+  onTestFinished(() => tokens.settled());
   const current: Source['current'] = async (refused) =>
     (await tokens.current({ refused, signal: new AbortController().signal }))?.value;
-  const trouble: Source['trouble'] = async (ms = 30_000) => {
+  const trouble: Source['trouble'] = async () => {
     const giveUp = new AbortController();
     const error = tokens.current({ signal: giveUp.signal }).then(
       (token) => Promise.reject(new Error(`no trouble: ${token?.fingerprint}`)),
       (reason: unknown) => reason,
     );
-    const waits = await clock.untilSleeps(ms, error);
+    const waits = await clock.untilSleeps((ms) => ms !== refreshTimeLimit, error);
     giveUp.abort();
     return { error: await error, waits };
   };
