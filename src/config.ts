@@ -61,7 +61,7 @@ export const optionTable = {
     help: 'never open a browser; show the sign-in link instead',
   },
   reauth: {
-    environment: 'NOTION_MCP_BRIDGE_REAUTH',
+    environment: 'NOTION_MCP_BRIDGE_SIGN_IN_AGAIN',
     help: 'sign in again, although connected; the old sign-in serves until then',
   },
   'client-id': {
