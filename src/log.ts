@@ -25,7 +25,7 @@ const publicFields = new Set(['errorCode', 'state', 'statusCode', 'exitCode', 'o
 export function createLog(level: LogLevel, sinks: LogSinks, clock: Clock): Log {
   const threshold = logLevels.indexOf(level);
   const write = (at: LogLevel, event: string, fields: LogFields = {}) => {
-    const text = [event, ...Object.entries(fields).flatMap(formatField)].join(' ');
+    const text = [oneLine(event), ...Object.entries(fields).flatMap(formatField)].join(' ');
     sinks.file?.(`${new Date(clock.now()).toISOString()} ${at} ${text}\n`);
     if (logLevels.indexOf(at) <= threshold) sinks.person?.(`notion-mcp-bridge: ${text}\n`);
   };
@@ -40,8 +40,11 @@ export function createLog(level: LogLevel, sinks: LogSinks, clock: Clock): Log {
 function formatField([name, value]: [string, LogFields[string]]): string[] {
   if (value === undefined) return [];
   if (secretField.test(name) && !publicFields.has(name)) return [`${name}=[redacted]`];
-  const text = String(value)
-    .replace(/\p{Cc}+/gu, ' ')
-    .slice(0, 500);
+  const text = oneLine(String(value));
   return [`${name}=${/[\s"]/.test(text) ? JSON.stringify(text) : text}`];
+}
+
+/** What a server says may be part of any text (product.md 11): no line of its own, no control sequence, no flood. */
+function oneLine(text: string): string {
+  return text.replace(/\p{Cc}+/gu, ' ').slice(0, 500);
 }
