@@ -35,6 +35,8 @@ export interface TokenSource {
   accepted(token: AccessToken): void;
   /** Refreshes before expiry when `inUse`, else once a day, so that the grant stays alive (product.md 6.3). */
   maintain(inUse: boolean): Promise<void>;
+  /** Resolves once no refresh is under way. */
+  settled(): Promise<void>;
   /** A token request that was sent is waited for and its answer stored; no other is begun. @throws BridgeError */
   close(): Promise<void>;
 }
@@ -154,7 +156,11 @@ export function createTokenSource(options: TokenSourceOptions): TokenSource {
     if (record.grant.refreshedAt < dayAgo) await fly({ refreshedBefore: dayAgo });
   };
 
-  return { current, accepted: (token) => refusals.accept(token.fingerprint), maintain, close: flight.land };
+  const settled = async () => {
+    await flying;
+  };
+
+  return { settled, current, accepted: (token) => refusals.accept(token.fingerprint), maintain, close: flight.land };
 }
 
 /** How many brand-new tokens were refused in a row, without one that upstream took. */
