@@ -16,11 +16,11 @@ import {
   isResponse,
   type Message,
   type MessageId,
-  notificationLine,
   type RawMessage,
   type Request,
   resultLine,
 } from './messages.ts';
+import { createServerRequests } from './server-requests.ts';
 import type { Session } from './session.ts';
 import { createSettings } from './settings.ts';
 import type { Upstream, UpstreamOptions } from './upstream.ts';
@@ -62,8 +62,6 @@ const mostStepUps = 2;
 export function createRelay(options: RelayOptions): Relay {
   const { clock, log, cache, send } = options;
   const pending = new Map<MessageId, { cancel: AbortController; hands: Hands }>();
-  /** Requests that upstream sent to the client, by the epoch of their session. */
-  const askedByServer = new Map<MessageId, number>();
   const settings = createSettings();
   let hello: Record<string, unknown> = {};
   let initialized = false;
@@ -77,8 +75,8 @@ export function createRelay(options: RelayOptions): Relay {
       if (pending.has(message.id)) await send(raw);
       return;
     }
-    if (isRequest(message)) askedByServer.set(message.id, session.epoch);
-    if (message.method === 'notifications/cancelled') askedByServer.delete(message.params?.requestId as MessageId);
+    if (isRequest(message)) serverRequests.asked(message.id, session);
+    if (message.method === 'notifications/cancelled') serverRequests.withdrawn(message.params?.requestId as MessageId);
     await send(raw);
     const changed = /^notifications\/(tools|prompts|resources)\/list_changed$/.exec(message.method ?? '')?.[1];
     if (changed) void lists.forget(changed, session);
@@ -98,16 +96,8 @@ export function createRelay(options: RelayOptions): Relay {
     if (initialized) await lists.refresh(session);
   };
 
-  const onSessionEnd = ({ epoch }: Session) => {
-    for (const [requestId, askedIn] of askedByServer) {
-      if (askedIn !== epoch) continue;
-      askedByServer.delete(requestId);
-      void send(
-        notificationLine('notifications/cancelled', { requestId, reason: 'the session with the server ended' }),
-      );
-    }
-  };
-
+  const serverRequests = createServerRequests({ upstream: () => upstream, log, newHands, send });
+  const { passOn, sessionEnded: onSessionEnd } = serverRequests;
   const upstream = options.createUpstream({ hello: () => hello, onMessage, onSession, onSessionEnd });
   const lists = createLists({
     cache,
@@ -132,7 +122,7 @@ export function createRelay(options: RelayOptions): Relay {
   const take = ({ raw, message }: RawMessage) => {
     if (isRequest(message)) void answer(raw, message);
     else if (isNotification(message)) takeNotification(raw, message);
-    else if (isResponse(message)) void passResponse(raw, message.id);
+    else if (isResponse(message)) void serverRequests.answered(raw, message.id);
   };
 
   const answer = async (raw: string, request: Request) => {
@@ -246,22 +236,6 @@ export function createRelay(options: RelayOptions): Relay {
     const told = entry.hands.isUpstream ? passOn(raw) : Promise.resolve();
     tail = tail.then(() => told);
     void told.then(() => entry.cancel.abort());
-  };
-
-  /** A notification is about the present session; without one there is nothing to say. */
-  const passOn = async (raw: string, epoch = upstream.session?.epoch) => {
-    if (epoch === undefined) return;
-    const hands = newHands();
-    const delivery = await upstream.deliver({ raw, resendable: false, hands, epoch }).catch(() => undefined);
-    hands.release();
-    if (delivery?.kind !== 'accepted') log.debug('a message could not be passed on', { outcome: delivery?.kind });
-  };
-
-  const passResponse = async (raw: string, id: MessageId) => {
-    const epoch = askedByServer.get(id);
-    askedByServer.delete(id);
-    // A late answer to a session that is over answers nobody.
-    if (epoch !== undefined) await passOn(raw, epoch);
   };
 
   const connectAhead = () => {
