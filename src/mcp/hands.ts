@@ -15,6 +15,8 @@ export interface Hands {
   pass(): void;
   /** It is ours again. */
   take(): void;
+  /** The client gave it up: it is not sent any more, while upstream, if that has it, is being told. */
+  drop(): void;
   release(): void;
 }
 
@@ -40,16 +42,16 @@ export function createHands(clock: Clock, bound: number, cancelled: AbortSignal)
       if (!mine.signal.aborted) over.abort();
     });
   };
-  const cancel = () => {
+  const drop = () => {
     pass();
     over.abort();
   };
-  if (cancelled.aborted) cancel();
-  else cancelled.addEventListener('abort', cancel, { once: true });
+  if (cancelled.aborted) drop();
+  else cancelled.addEventListener('abort', drop, { once: true });
   take();
   const release = () => {
     pass();
-    cancelled.removeEventListener('abort', cancel);
+    cancelled.removeEventListener('abort', drop);
   };
   return {
     signal: over.signal,
@@ -59,6 +61,7 @@ export function createHands(clock: Clock, bound: number, cancelled: AbortSignal)
     },
     pass,
     take,
+    drop,
     release,
   };
 }

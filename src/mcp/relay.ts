@@ -2,8 +2,9 @@ import type { Clock } from '../clock.ts';
 import { BridgeError, describe } from '../errors.ts';
 import type { Log } from '../log.ts';
 import type { Challenge } from '../oauth/discovery.ts';
-import { capabilityOf, connectTool, emptyResult, errorAnswer, errorOf, initializeResult } from './answers.ts';
+import { capabilityOf, connectTool, emptyResult, errorOf, initializeResult } from './answers.ts';
 import type { Post } from './authorized-exchange.ts';
+import { createClientRequests } from './client-requests.ts';
 import type { Delivery } from './exchange.ts';
 import { createHands, type Hands } from './hands.ts';
 import { createListAnswers, type Wanting } from './list-answers.ts';
@@ -61,18 +62,18 @@ const mostStepUps = 2;
 
 export function createRelay(options: RelayOptions): Relay {
   const { clock, log, cache, send } = options;
-  const pending = new Map<MessageId, { cancel: AbortController; hands: Hands }>();
+  const requests = createClientRequests({ clock, log, bound: ourBound, send });
   const settings = createSettings();
   let hello: Record<string, unknown> = {};
   let initialized = false;
   /** A notification awaits its 202 before the next message (product.md 8). */
   let tail: Promise<unknown> = Promise.resolve();
 
-  const newHands = (cancelled = new AbortController().signal) => createHands(clock, ourBound, cancelled);
+  const newHands = () => createHands(clock, ourBound, new AbortController().signal);
 
   const onMessage = async ({ raw, message }: RawMessage, session: Session) => {
     if (isResponse(message)) {
-      if (pending.has(message.id)) await send(raw);
+      if (requests.waiting(message.id)) await send(raw);
       return;
     }
     if (isRequest(message)) serverRequests.asked(message.id, session);
@@ -113,37 +114,16 @@ export function createRelay(options: RelayOptions): Relay {
     session: () => upstream.session,
     hello: () => hello,
     newHands,
-    isWaiting: (id) => pending.has(id),
+    isWaiting: (id) => requests.waiting(id) !== undefined,
     send,
     onMessage,
     forward: (...given) => forward(...given),
   });
 
   const take = ({ raw, message }: RawMessage) => {
-    if (isRequest(message)) void answer(raw, message);
+    if (isRequest(message)) void requests.answer(message, (hands) => route(raw, message, hands));
     else if (isNotification(message)) takeNotification(raw, message);
     else if (isResponse(message)) void serverRequests.answered(raw, message.id);
-  };
-
-  const answer = async (raw: string, request: Request) => {
-    const cancel = new AbortController();
-    const hands = newHands(cancel.signal);
-    pending.set(request.id, { cancel, hands });
-    try {
-      const line = await route(raw, request, hands);
-      if (line !== undefined && !cancel.signal.aborted) await send(line);
-    } catch (error) {
-      if (!(error instanceof BridgeError))
-        log.error('a request failed in an unforeseen way', { method: request.method, why: describe(error) });
-      const known =
-        error instanceof BridgeError
-          ? error
-          : new BridgeError('UPSTREAM_UNREACHABLE', describe(error), { cause: error });
-      if (!cancel.signal.aborted) await send(errorAnswer(request, known));
-    } finally {
-      hands.release();
-      pending.delete(request.id);
-    }
   };
 
   const route = (raw: string, request: Request, hands: Hands): Promise<string | undefined> | string => {
@@ -222,20 +202,11 @@ export function createRelay(options: RelayOptions): Relay {
       tail = tail.then(() => upstream.confirm()).catch(() => undefined);
       options.onInitialized();
     } else if (method === 'notifications/cancelled') {
-      cancel(raw, params?.requestId as MessageId);
+      const told = requests.cancel(params?.requestId as MessageId, () => passOn(raw));
+      tail = tail.then(() => told);
     } else {
       tail = tail.then(() => passOn(raw));
     }
-  };
-
-  /** Cancelling downstream aborts upstream; what is still in our hands was never sent and never will be. */
-  const cancel = (raw: string, requestId: MessageId) => {
-    const entry = pending.get(requestId);
-    if (!entry) return;
-    pending.delete(requestId);
-    const told = entry.hands.isUpstream ? passOn(raw) : Promise.resolve();
-    tail = tail.then(() => told);
-    void told.then(() => entry.cancel.abort());
   };
 
   const connectAhead = () => {
