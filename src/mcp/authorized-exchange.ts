@@ -55,7 +55,8 @@ export function createAuthorizedExchange(options: AuthorizedExchangeOptions): Au
     let givenTime: string | undefined;
     for (let round = 0; ; round++) {
       const token = await tokens.current({ refused, signal: post.hands.signal });
-      if (post.hands.signal.aborted) return { kind: 'cancelled' };
+      if (post.hands.cancelled.aborted) return { kind: 'cancelled' };
+      if (post.hands.signal.aborted) return { kind: 'not-sent', why: 'waiting for a token took too long' };
       // Nothing is written to the account one has just left (product.md 5).
       if (session && token && token.authorization !== session.authorization) return { kind: 'session-gone' };
       const delivery = await sendWith(token, session, post, onResponse);

@@ -11,6 +11,8 @@ export interface Hands {
   readonly cancelled: AbortSignal;
   /** True while upstream has it. */
   readonly isUpstream: boolean;
+  /** How much longer it may wait for us, ms. */
+  readonly left: number;
   /** Upstream has it now. */
   pass(): void;
   /** It is ours again. */
@@ -56,6 +58,9 @@ export function createHands(clock: Clock, bound: number, cancelled: AbortSignal)
   return {
     signal: over.signal,
     cancelled,
+    get left() {
+      return timer ? left - (clock.monotonic() - since) : left;
+    },
     get isUpstream() {
       return timer === undefined && !over.signal.aborted;
     },

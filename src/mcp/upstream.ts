@@ -152,17 +152,20 @@ export function createUpstream(options: UpstreamOptions): Upstream {
   const deliver = async (post: Post): Promise<Delivery> => {
     const { hands } = post;
     for (let round = 0; ; round++) {
+      // What is about one session means nothing to another.
+      if (post.epoch !== undefined && post.epoch !== session?.epoch) return { kind: 'session-gone' };
       const current = await connect(hands);
-      const delivery = 'kind' in current ? current : await deliverIn(current, post);
+      const delivery = 'kind' in current ? current : await send(current, post);
       if ('epoch' in current && delivery.kind === 'session-gone') end(current);
       if (hands.cancelled.aborted) return { kind: 'cancelled' };
       if (round >= mostRounds || hands.signal.aborted || !maySendAgain(delivery, post)) return delivery;
-      await clock.sleep(waitBefore(delivery, round), hands.signal);
+      const wait = waitBefore(delivery, round);
+      // Waiting for what cannot come in time helps nobody.
+      if (delivery.kind === 'busy' && wait >= hands.left) return delivery;
+      await clock.sleep(wait, hands.signal);
+      if (hands.signal.aborted) return delivery;
     }
   };
-
-  const deliverIn = async (current: Session, post: Post): Promise<Delivery> =>
-    post.epoch === undefined || post.epoch === current.epoch ? send(current, post) : { kind: 'session-gone' };
 
   const waitBefore = (delivery: Delivery, round: number): number => {
     if (delivery.kind === 'session-gone') return 0;
