@@ -21,14 +21,25 @@ export function connectDownstream(
     tell = resolve;
   });
   let gone = false;
+  /** One for all who wait: a client that reads slowly has many messages waiting. */
+  let drained: Promise<void> | undefined;
+  let goOn: () => void = () => undefined;
+  const resume = () => {
+    drained = undefined;
+    goOn();
+  };
   const leave = () => {
     gone = true;
     tell();
+    resume();
   };
 
   const send = async (line: string) => {
     if (gone || output.write(`${line}\n`)) return;
-    await Promise.race([closed, new Promise((resolve) => output.once('drain', resolve))]);
+    drained ??= new Promise((resolve) => {
+      goOn = resolve;
+    });
+    await drained;
   };
 
   const takeLine = (line: string) => {
@@ -45,6 +56,7 @@ export function connectDownstream(
   input.on('end', leave);
   input.on('close', leave);
   input.on('error', leave);
+  output.on('drain', resume);
   output.on('error', leave);
   return { send, closed };
 }
