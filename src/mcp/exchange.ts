@@ -171,9 +171,10 @@ async function readRefusal(response: HttpResponse, outgoing: Outgoing): Promise<
   if (status === 429 || (status === 503 && retryAfter !== undefined)) return { kind: 'busy', status, retryAfter };
   if (status >= 500) return { kind: 'ambiguous', why: `status ${status}` };
   const [parsed] = parseOrNothing(text);
-  return parsed?.message.error === undefined
-    ? refusal(status, text.slice(0, 500))
-    : { ...refusal(status, text), error: parsed.message.error };
+  if (parsed?.message.error === undefined) return refusal(status, text.slice(0, 500));
+  if (!answers(parsed, outgoing.answerTo)) return { ...refusal(status, text), error: parsed.message.error };
+  await outgoing.onMessage(parsed);
+  return { kind: 'answered' };
 }
 
 function refusal(status: number, text: string): Delivery & { kind: 'refused' } {
