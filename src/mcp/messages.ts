@@ -1,5 +1,5 @@
-/** JSON-RPC ids as they come: unusual ones, too (P9). */
-export type MessageId = string | number | null;
+/** JSON-RPC ids as they come: unusual ones, too (P9). A bigint is an integer that a double does not hold. */
+export type MessageId = string | number | bigint | null;
 
 /** A JSON-RPC message as far as the bridge looks into it. */
 export interface Message {
@@ -37,21 +37,44 @@ export function isResponse(message: Message): message is Message & { id: Message
  */
 export function parseMessages(text: string): RawMessage[] {
   const json: unknown = JSON.parse(text);
-  if (Array.isArray(json)) return json.filter(isObject).map((message) => ({ raw: JSON.stringify(message), message }));
+  if (Array.isArray(json)) return json.filter(isObject).map((message) => ({ raw: jsonOf(message), message }));
   if (!isObject(json)) throw new SyntaxError('not a JSON-RPC message');
-  return [{ raw: /[\r\n]/.test(text) ? text.replace(/[\r\n]+/g, ' ') : text, message: json }];
+  return [{ raw: /[\r\n]/.test(text) ? text.replace(/[\r\n]+/g, ' ') : text, message: withExactIds(text, json) }];
+}
+
+/** Two ids that a double cannot tell apart are two ids, and an answer of ours carries the id that was asked with. */
+function withExactIds(text: string, message: Message): Message {
+  const isRounded = (id: unknown) => typeof id === 'number' && Number.isInteger(id) && !Number.isSafeInteger(id);
+  if (!isRounded(message.id) && !isRounded(message.params?.requestId)) return message;
+  const tagged = text.replace(/"[^"\\]*(?:\\.[^"\\]*)*"|(?<![\d.eE+-])-?\d{16,}(?![\d.eE])/g, (token) =>
+    token.startsWith('"') ? token : `"${integerTag}${token}"`,
+  );
+  return JSON.parse(tagged, (_name, value: unknown) =>
+    typeof value === 'string' && value.startsWith('\0integer:') ? BigInt(value.slice('\0integer:'.length)) : value,
+  ) as Message;
+}
+
+/** Marks, in JSON text, an integer that is passing through a string. */
+const integerTag = '\\u0000integer:';
+
+/** JSON text of a value that may hold bigints. */
+export function jsonOf(value: unknown): string {
+  const text = JSON.stringify(value, (_name, member: unknown) =>
+    typeof member === 'bigint' ? `\0integer:${member}` : member,
+  );
+  return text.includes(integerTag) ? text.replace(/"\\u0000integer:(-?\d+)"/g, '$1') : text;
 }
 
 export function resultLine(id: MessageId, result: unknown): string {
-  return JSON.stringify({ jsonrpc: '2.0', id, result });
+  return jsonOf({ jsonrpc: '2.0', id, result });
 }
 
 export function errorLine(id: MessageId, error: unknown): string {
-  return JSON.stringify({ jsonrpc: '2.0', id, error });
+  return jsonOf({ jsonrpc: '2.0', id, error });
 }
 
 export function notificationLine(method: string, params?: Record<string, unknown>): string {
-  return JSON.stringify({ jsonrpc: '2.0', method, ...(params ? { params } : {}) });
+  return jsonOf({ jsonrpc: '2.0', method, ...(params ? { params } : {}) });
 }
 
 function isObject(value: unknown): value is Message {
