@@ -1,7 +1,7 @@
 import { BridgeError } from '../errors.ts';
 import type { Delivery } from './exchange.ts';
 import { type ListMethod, listMembers, type WholeList } from './list-cache.ts';
-import { errorLine, type Request, resultLine } from './messages.ts';
+import { errorLine, type Message, type MessageId, type Request, resultLine } from './messages.ts';
 import type { ServerDescription } from './session.ts';
 
 /** The revisions that begin with `initialize`, oldest first. They are dates, and compare as texts. */
@@ -34,12 +34,11 @@ export function initializeResult(
       serverInfo: { name: 'notion-mcp-bridge', title: 'Notion', version },
     };
   }
-  const { capabilities, serverInfo, instructions } = server;
+  const { capabilities } = server;
   return {
+    ...server,
     protocolVersion,
     capabilities: withListChanged({ ...capabilities, tools: capabilities.tools ?? {} }),
-    serverInfo,
-    ...(instructions === undefined ? {} : { instructions }),
   };
 }
 
@@ -55,6 +54,16 @@ export function emptyResult(method: string): WholeList | undefined {
   if (Object.hasOwn(listMembers, method)) return { [listMembers[method as ListMethod]]: [] };
   if (method === 'completion/complete') return { completion: { values: [] } };
   return ['logging/setLevel', 'resources/subscribe', 'resources/unsubscribe'].includes(method) ? {} : undefined;
+}
+
+/** Upstream does not know the method. */
+export function isUnknownMethod({ error }: Message): boolean {
+  return (error as { code?: unknown } | undefined)?.code === -32601;
+}
+
+/** A cursor goes only to the session that issued it (product.md 4). */
+export function staleCursorLine(id: MessageId): string {
+  return errorLine(id, { code: -32602, message: 'invalid params: the cursor is of an earlier session' });
 }
 
 /** Which capability of the server a method needs; undefined for methods that need none. */
@@ -77,13 +86,13 @@ export function errorAnswer(request: Request, error: BridgeError): string {
   return resultLine(request.id, { content: [{ type: 'text', text }], isError: true });
 }
 
-/** A delivery that ended without the server's response, as the error of the request. */
-export function errorOf(delivery: Delivery, request: Request): BridgeError {
+/** A delivery that ended without the server's response, as the error of the request. `resendable`: acting twice does no harm. */
+export function errorOf(delivery: Delivery, request: Request, resendable = false): BridgeError {
   switch (delivery.kind) {
     case 'not-sent':
       return new BridgeError('UPSTREAM_UNREACHABLE', `could not reach the server (${delivery.why})`);
     case 'ambiguous':
-      return request.method === 'tools/call'
+      return request.method === 'tools/call' && !resendable
         ? new BridgeError(
             'OUTCOME_UNKNOWN',
             `the connection failed while the server had the call (${delivery.why}); the change may or may not have been made`,

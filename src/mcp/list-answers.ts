@@ -1,17 +1,9 @@
 import { BridgeError } from '../errors.ts';
-import { connectTool, emptyResult } from './answers.ts';
+import { connectTool, emptyResult, isUnknownMethod, staleCursorLine } from './answers.ts';
 import type { Hands } from './hands.ts';
 import type { ListMethod, WholeList } from './list-cache.ts';
 import type { Lists } from './lists.ts';
-import {
-  errorLine,
-  isResponse,
-  type Message,
-  type MessageId,
-  type RawMessage,
-  type Request,
-  resultLine,
-} from './messages.ts';
+import { isResponse, type MessageId, type RawMessage, type Request, resultLine } from './messages.ts';
 import type { Session } from './session.ts';
 
 /** Who asks for upstream, as far as the sign-in policy cares. */
@@ -27,13 +19,20 @@ interface ListAnswersOptions {
   send(line: string): Promise<void>;
   /** What else arrives while a list is asked for. */
   onMessage(message: RawMessage, session: Session): Promise<void>;
-  forward(
-    raw: string,
-    request: Request,
-    hands: Hands,
-    wanting: Wanting | undefined,
-    onMessage: (message: RawMessage) => Promise<void>,
-  ): Promise<string | undefined>;
+  forward(forwarding: Forwarding): Promise<string | undefined>;
+}
+
+/** A request on its way to upstream. */
+export interface Forwarding {
+  raw: string;
+  request: Request;
+  hands: Hands;
+  /** Who may start a sign-in for it; nobody by default. */
+  wanting?: Wanting | undefined;
+  /** Takes what comes back instead of the relay. */
+  onMessage?: ((message: RawMessage) => Promise<void>) | undefined;
+  /** The only session that it makes sense to. */
+  epoch?: number | undefined;
 }
 
 /** Known to ask for the tool list once, and to wait long enough for it (clients.md). */
@@ -45,34 +44,33 @@ export function createListAnswers(options: ListAnswersOptions) {
 
   const answer = async (raw: string, request: Request, hands: Hands): Promise<string | undefined> => {
     const method = request.method as ListMethod;
-    if (!lists.mayUseCursor(request)) {
-      return errorLine(request.id, { code: -32602, message: 'invalid params: the cursor is of an earlier session' });
-    }
+    if (!lists.mayUseCursor(request)) return staleCursorLine(request.id);
     const cached = request.params?.cursor === undefined ? lists.cached(method) : undefined;
     if (!cached) return live(raw, request, hands, () => true).catch((error) => withoutList(request, error));
-    let due = true;
+    const due = createOnce();
     const background = options.newHands();
-    const asking = live(raw, request, background, () => due).finally(background.release);
+    const asking = live(raw, request, background, due.take).finally(background.release);
     const inTime = await lists.inTime(asking.then((line) => ({ line })).catch(() => undefined));
-    due = false;
+    if (!due.take()) return undefined;
     if (inTime) return inTime.line;
     lists.told(method, cached);
     return resultLine(request.id, cached);
   };
 
-  /** Asks upstream for a list; its answer goes to the client only while that is due. */
-  const live = (raw: string, request: Request, hands: Hands, isDue: () => boolean) => {
+  /** Asks upstream for a list; its answer goes to the client only when nobody else took that on. */
+  const live = (raw: string, request: Request, hands: Hands, takeOn: () => boolean) => {
     const method = request.method as ListMethod;
     const onMessage = async (incoming: RawMessage) => {
       const session = options.session();
       const { message } = incoming;
       if (!isResponse(message) || message.id !== request.id) return session && options.onMessage(incoming, session);
-      const passedOn = isDue() && options.isWaiting(request.id);
+      const passedOn = options.isWaiting(request.id) && takeOn();
       const page = isUnknownMethod(message) ? emptyResult(method) : message.result;
-      if (page && session && request.params?.cursor === undefined) lists.learn(method, page, session, passedOn);
+      if (page && session) lists.learn({ request, page, session, passedOn });
       if (passedOn) await send(isUnknownMethod(message) ? resultLine(request.id, page) : incoming.raw);
     };
-    return forward(raw, request, hands, wantingOf(method), onMessage);
+    const epoch = request.params?.cursor === undefined ? undefined : options.session()?.epoch;
+    return forward({ raw, request, hands, wanting: wantingOf(method), onMessage, epoch });
   };
 
   /** Only a tool list of which nothing is cached may start a sign-in. */
@@ -94,6 +92,13 @@ export function createListAnswers(options: ListAnswersOptions) {
   return { answer };
 }
 
-function isUnknownMethod({ error }: Message): boolean {
-  return (error as { code?: unknown } | undefined)?.code === -32601;
+/** Of several who could answer one request, one does. */
+function createOnce() {
+  let taken = false;
+  const take = () => {
+    const first = !taken;
+    taken = true;
+    return first;
+  };
+  return { take };
 }

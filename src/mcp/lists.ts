@@ -22,8 +22,8 @@ export interface Lists {
   cached(method: ListMethod): WholeList | undefined;
   /** Notes what the client was told, so that a later difference is announced. */
   told(method: ListMethod, list: WholeList): void;
-  /** Takes a live answer of the first page; `passedOn` when the client gets it, too. */
-  learn(method: ListMethod, page: WholeList, session: Session, passedOn: boolean): void;
+  /** Takes a live page. */
+  learn(page: LivePage): void;
   /** Reads every list that the server has, caches them, and tells the client of differences. */
   refresh(session: Session, only?: ListMethod): Promise<void>;
   /** Upstream announced a change of tools, prompts or resources: reads them again. */
@@ -34,6 +34,14 @@ export interface Lists {
   mayUseCursor(request: Request): boolean;
   /** May this tool be called twice (P8)? */
   isSafeTool(name: unknown): boolean;
+}
+
+interface LivePage {
+  request: Request;
+  page: WholeList;
+  session: Session;
+  /** The client gets it, too. */
+  passedOn: boolean;
 }
 
 const liveWithin = 3_000;
@@ -72,14 +80,16 @@ export function createLists({ cache, upstream, clock, hello, authorization, newH
     lastTold.set(method, itemsOf(method, list));
   };
 
-  const learn = (method: ListMethod, page: WholeList, session: Session, passedOn: boolean) => {
+  const learn: Lists['learn'] = ({ request, page, session, passedOn }) => {
+    const method = request.method as ListMethod;
     const { nextCursor } = page;
+    if (typeof nextCursor === 'string') cursors.set(nextCursor, session.epoch);
+    if (request.params?.cursor !== undefined) return;
     if (typeof nextCursor !== 'string') {
       if (passedOn) told(method, page);
       void keep(method, page, session);
       return;
     }
-    cursors.set(nextCursor, session.epoch);
     // The client reads the rest itself: what it knows is no list that we have told.
     if (passedOn) lastTold.delete(method);
     void refresh(session, method);
@@ -134,7 +144,8 @@ export function createLists({ cache, upstream, clock, hello, authorization, newH
   const mayUseCursor = ({ params }: Request) => {
     const cursor = params?.cursor;
     if (cursor === undefined) return true;
-    return typeof cursor === 'string' && cursors.get(cursor) === upstream.session?.epoch;
+    const epoch = typeof cursor === 'string' ? cursors.get(cursor) : undefined;
+    return epoch !== undefined && epoch === upstream.session?.epoch;
   };
 
   const isSafeTool = (name: unknown) => {

@@ -1,13 +1,20 @@
-import type { Clock } from '../clock.ts';
+import { type Clock, createDeadline, untilAborted } from '../clock.ts';
 import { BridgeError, describe } from '../errors.ts';
 import type { Log } from '../log.ts';
 import type { Challenge } from '../oauth/discovery.ts';
-import { capabilityOf, connectTool, emptyResult, errorOf, initializeResult } from './answers.ts';
-import type { Post } from './authorized-exchange.ts';
+import {
+  capabilityOf,
+  connectTool,
+  emptyResult,
+  errorOf,
+  initializeResult,
+  isUnknownMethod,
+  staleCursorLine,
+} from './answers.ts';
 import { createClientRequests } from './client-requests.ts';
 import type { Delivery } from './exchange.ts';
 import { createHands, type Hands } from './hands.ts';
-import { createListAnswers, type Wanting } from './list-answers.ts';
+import { createListAnswers, type Forwarding, type Wanting } from './list-answers.ts';
 import { type ListCache, listMembers } from './list-cache.ts';
 import { createLists } from './lists.ts';
 import {
@@ -58,6 +65,7 @@ export interface Relay {
 
 /** For what waits for us: refresh, network, back-off (product.md 4). */
 const ourBound = 30_000;
+const notificationBound = 10_000;
 const mostStepUps = 2;
 
 export function createRelay(options: RelayOptions): Relay {
@@ -73,14 +81,21 @@ export function createRelay(options: RelayOptions): Relay {
 
   const onMessage = async ({ raw, message }: RawMessage, session: Session) => {
     if (isResponse(message)) {
-      if (requests.waiting(message.id)) await send(raw);
-      return;
+      return passAnswer(raw, message);
     }
-    if (isRequest(message)) serverRequests.asked(message.id, session);
-    if (message.method === 'notifications/cancelled') serverRequests.withdrawn(message.params?.requestId as MessageId);
+    if (isRequest(message)) return serverRequests.ask({ raw, message }, session);
+    if (message.method === 'notifications/cancelled') return serverRequests.withdraw({ raw, message });
     await send(raw);
     const changed = /^notifications\/(tools|prompts|resources)\/list_changed$/.exec(message.method ?? '')?.[1];
     if (changed) void lists.forget(changed, session);
+  };
+
+  /** What we declared before we knew upstream is empty where upstream does not have it (product.md 4). */
+  const passAnswer = async (raw: string, message: Message & { id: MessageId }) => {
+    const request = requests.waiting(message.id);
+    if (!request) return;
+    const empty = isUnknownMethod(message) ? emptyResult(request.method) : undefined;
+    await send(empty ? resultLine(request.id, empty) : raw);
   };
 
   const onSession = (session: Session) => {
@@ -117,13 +132,13 @@ export function createRelay(options: RelayOptions): Relay {
     isWaiting: (id) => requests.waiting(id) !== undefined,
     send,
     onMessage,
-    forward: (...given) => forward(...given),
+    forward: (forwarding) => forward(forwarding),
   });
 
   const take = ({ raw, message }: RawMessage) => {
     if (isRequest(message)) void requests.answer(message, (hands) => route(raw, message, hands));
     else if (isNotification(message)) takeNotification(raw, message);
-    else if (isResponse(message)) void serverRequests.answered(raw, message.id);
+    else if (isResponse(message)) void serverRequests.answer({ raw, message });
   };
 
   const route = (raw: string, request: Request, hands: Hands): Promise<string | undefined> | string => {
@@ -136,11 +151,11 @@ export function createRelay(options: RelayOptions): Relay {
     if (method === 'server/discover') return errorLine(id, { code: -32601, message: 'method not found' });
     if (isLacking(method)) return resultLine(id, emptyResult(method));
     if (Object.hasOwn(listMembers, method)) return listAnswers.answer(raw, request, hands);
-    if (settings.note(request)) return forward(raw, request, hands).catch(() => resultLine(id, {}));
-    if (method !== 'tools/call') return forward(raw, request, hands);
+    if (settings.note(request)) return forward({ raw, request, hands }).catch(() => resultLine(id, {}));
+    if (method !== 'tools/call') return forward({ raw, request, hands });
     if (params?.name === connectTool.name) return answerConnect(id, request, hands);
     options.onToolCall();
-    return forward(raw, request, hands, 'toolCall');
+    return forward({ raw, request, hands, wanting: 'toolCall' });
   };
 
   const isLacking = (method: string) => {
@@ -155,21 +170,15 @@ export function createRelay(options: RelayOptions): Relay {
   };
 
   /** Sends a request upstream; resolves with nothing once its own answer went to the client. @throws BridgeError */
-  const forward = async (
-    raw: string,
-    request: Request,
-    hands: Hands,
-    wanting?: Wanting,
-    onAnswer?: Post['onMessage'],
-  ) => {
+  const forward = async ({ raw, request, hands, wanting, onMessage, epoch }: Forwarding) => {
     const resendable = request.method !== 'tools/call' || lists.isSafeTool(request.params?.name);
     for (let stepUps = 0; ; ) {
-      await tail;
-      const post: Post = { raw, answerTo: request.id, resendable, hands, ...(onAnswer ? { onMessage: onAnswer } : {}) };
-      const delivery = await upstream.deliver(post);
+      await untilAborted(tail, hands.signal);
+      const delivery = await upstream.deliver({ raw, answerTo: request.id, resendable, hands, onMessage, epoch });
       if (delivery.kind === 'answered' || hands.cancelled.aborted) return undefined;
       if (delivery.kind === 'refused' && delivery.error !== undefined) return errorLine(request.id, delivery.error);
-      if (delivery.kind !== 'challenged') throw errorOf(delivery, request);
+      if (delivery.kind === 'session-gone' && epoch !== undefined) return staleCursorLine(request.id);
+      if (delivery.kind !== 'challenged') throw errorOf(delivery, request, resendable);
       if (delivery.status === 403 && ++stepUps > mostStepUps)
         throw new BridgeError('UPSTREAM_REFUSED', 'the server wants more scope than it grants');
       if (!wanting) throw await options.signInRequired();
@@ -199,14 +208,20 @@ export function createRelay(options: RelayOptions): Relay {
   const takeNotification = (raw: string, { method, params }: Message) => {
     if (method === 'notifications/initialized') {
       initialized = true;
-      tail = tail.then(() => upstream.confirm()).catch(() => undefined);
+      tail = tail.then(() => inTime(upstream.confirm())).catch(() => undefined);
       options.onInitialized();
     } else if (method === 'notifications/cancelled') {
       const told = requests.cancel(params?.requestId as MessageId, () => passOn(raw));
-      tail = tail.then(() => told);
+      tail = tail.then(() => inTime(told));
     } else {
-      tail = tail.then(() => passOn(raw));
+      tail = tail.then(() => inTime(passOn(raw)));
     }
+  };
+
+  /** A notification that upstream does not take holds up what follows only so long (P6). */
+  const inTime = (told: Promise<void>) => {
+    const deadline = createDeadline(clock, notificationBound);
+    return untilAborted(told, deadline.signal).finally(deadline.release);
   };
 
   const connectAhead = () => {

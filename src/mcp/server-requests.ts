@@ -1,7 +1,7 @@
 import type { Log } from '../log.ts';
 import type { Delivery } from './exchange.ts';
 import type { Hands } from './hands.ts';
-import { type MessageId, notificationLine } from './messages.ts';
+import { jsonOf, type MessageId, notificationLine, type RawMessage } from './messages.ts';
 import type { Session } from './session.ts';
 import type { Upstream } from './upstream.ts';
 
@@ -15,36 +15,64 @@ interface ServerRequestsOptions {
 
 /** Requests that upstream sent to the client, and whatever the client says that is no request (product.md 8). */
 export interface ServerRequests {
-  /** Notes a request of this session. */
-  asked(id: MessageId, session: Session): void;
-  /** Upstream withdrew its request. */
-  withdrawn(id: MessageId): void;
+  /** Passes a request of this session to the client. */
+  ask(request: RawMessage, session: Session): Promise<void>;
+  /** Passes on that upstream withdrew a request. */
+  withdraw(cancellation: RawMessage): Promise<void>;
   /** Cancels at the client what the session had asked. */
   sessionEnded(session: Session): void;
   /** Passes the client's response to the session that asked for it. */
-  answered(raw: string, id: MessageId): Promise<void>;
+  answer(response: RawMessage): Promise<void>;
   /** Passes a notification to the session, the present one by default. Never throws. */
   passOn(raw: string, epoch?: number): Promise<void>;
 }
 
 export function createServerRequests({ upstream, log, newHands, send }: ServerRequestsOptions): ServerRequests {
-  /** By the epoch of their session. */
-  const asked = new Map<MessageId, number>();
+  /** By the id that the client knows. */
+  const asked = new Map<MessageId, { id: MessageId; epoch: number }>();
+  /** Ids of sessions that are over, whose answers may still come. */
+  const orphaned = new Set<MessageId>();
+  let aliases = 0;
+
+  const ask: ServerRequests['ask'] = async ({ raw, message }, { epoch }) => {
+    const id = message.id as MessageId;
+    if (!orphaned.has(id)) {
+      asked.set(id, { id, epoch });
+      return send(raw);
+    }
+    // Servers count anew in each session. A late answer to the old question must not become one to the new question.
+    const alias = `notion-mcp-bridge:again:${++aliases}`;
+    asked.set(alias, { id, epoch });
+    return send(jsonOf({ ...message, id: alias }));
+  };
+
+  const withdraw: ServerRequests['withdraw'] = async ({ raw, message }) => {
+    const requestId = message.params?.requestId as MessageId;
+    const [known] = [...asked].find(([, { id }]) => id === requestId) ?? [requestId];
+    asked.delete(known);
+    const params = { ...message.params, requestId: known };
+    await send(known === requestId ? raw : jsonOf({ ...message, params }));
+  };
 
   const sessionEnded = ({ epoch }: Session) => {
-    for (const [requestId, askedIn] of asked) {
+    for (const [requestId, { epoch: askedIn }] of asked) {
       if (askedIn !== epoch) continue;
       asked.delete(requestId);
+      orphaned.add(requestId);
       const reason = 'the session with the server ended';
       void send(notificationLine('notifications/cancelled', { requestId, reason }));
     }
   };
 
-  const answered = async (raw: string, id: MessageId) => {
-    const epoch = asked.get(id);
-    asked.delete(id);
+  const answer: ServerRequests['answer'] = async ({ raw, message }) => {
+    const known = message.id as MessageId;
+    const question = asked.get(known);
+    asked.delete(known);
+    orphaned.delete(known);
     // A late answer to a session that is over answers nobody.
-    if (epoch !== undefined) await passOn(raw, epoch);
+    if (!question) return;
+    const { id, epoch } = question;
+    await passOn(id === known ? raw : jsonOf({ ...message, id }), epoch);
   };
 
   /** A notification is about the present session; without one there is nothing to say. */
@@ -58,11 +86,5 @@ export function createServerRequests({ upstream, log, newHands, send }: ServerRe
     if (delivery?.kind !== 'accepted') log.debug('a message could not be passed on', { outcome: delivery?.kind });
   };
 
-  return {
-    asked: (id, { epoch }) => void asked.set(id, epoch),
-    withdrawn: (id) => void asked.delete(id),
-    sessionEnded,
-    answered,
-    passOn,
-  };
+  return { ask, withdraw, sessionEnded, answer, passOn };
 }
