@@ -1,0 +1,87 @@
+import { createServer, type IncomingMessage, type ServerResponse } from 'node:http';
+import type { AddressInfo, Socket } from 'node:net';
+import { text } from 'node:stream/consumers';
+import { onTestFinished } from 'vitest';
+
+/** A request as the script sees it. */
+export interface Arrived {
+  /** Its bytes. */
+  raw: string;
+  // biome-ignore lint/suspicious/noExplicitAny: the script looks into whatever comes
+  json: any;
+  request: IncomingMessage;
+  response: ServerResponse;
+  socket: Socket;
+}
+
+/** What the script answers with; undefined when it wrote the response itself. */
+export interface Answer {
+  status?: number;
+  headers?: Record<string, string>;
+  body?: string;
+}
+
+export interface ScriptedUpstream {
+  url: string;
+  /** POSTs in the order of their arrival. */
+  arrived: readonly Arrived[];
+  /** Resolves with the n-th POST that matches, past or to come. */
+  waitFor(matches: (arrived: Arrived) => boolean, nth?: number): Promise<Arrived>;
+}
+
+export type Script = (arrived: Arrived) => Answer | undefined;
+
+/** Capabilities of the scripted server, unless its script answers `initialize` itself. */
+const described = {
+  protocolVersion: '2025-11-25',
+  capabilities: { tools: {} },
+  serverInfo: { name: 'scripted', version: '1' },
+};
+
+/**
+ * An MCP server without an SDK, whose bytes a test decides: for what a real one never says. It answers `initialize`,
+ * notifications and `ping` itself; the rest is the script's.
+ */
+export async function scriptedUpstream(script: Script): Promise<ScriptedUpstream> {
+  const arrived: Arrived[] = [];
+  const watchers = new Set<() => void>();
+  const server = createServer(async (request, response) => {
+    if (request.method !== 'POST') return void response.writeHead(405).end();
+    const raw = await text(request);
+    const entry = { raw, json: JSON.parse(raw), request, response, socket: request.socket };
+    arrived.push(entry);
+    for (const watcher of [...watchers]) watcher();
+    const answer = script(entry) ?? byItself(entry.json);
+    if (!answer) return;
+    const { status = 200, headers = { 'content-type': 'application/json' }, body } = answer;
+    response.writeHead(status, headers).end(body);
+  });
+  await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
+  onTestFinished(async () => {
+    server.closeAllConnections();
+    await new Promise((resolve) => server.close(resolve));
+  });
+  const waitFor = (matches: (arrived: Arrived) => boolean, nth = 1) =>
+    new Promise<Arrived>((resolve) => {
+      const look = () => {
+        const found = arrived.filter(matches)[nth - 1];
+        if (!found) return;
+        watchers.delete(look);
+        resolve(found);
+      };
+      watchers.add(look);
+      look();
+    });
+  return { url: `http://127.0.0.1:${(server.address() as AddressInfo).port}/mcp`, arrived, waitFor };
+}
+
+function byItself({ id, method }: { id?: unknown; method?: string }): Answer | undefined {
+  if (method === 'initialize') return answered(id, described);
+  if (method === 'ping') return answered(id, {});
+  return method === undefined || id === undefined ? { status: 202 } : undefined;
+}
+
+/** A JSON answer with this result. */
+export function answered(id: unknown, result: unknown): Answer {
+  return { body: JSON.stringify({ jsonrpc: '2.0', id, result }) };
+}
