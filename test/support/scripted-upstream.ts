@@ -85,3 +85,12 @@ function byItself({ id, method }: { id?: unknown; method?: string }): Answer | u
 export function answered(id: unknown, result: unknown): Answer {
   return { body: JSON.stringify({ jsonrpc: '2.0', id, result }) };
 }
+
+/** The script for one method. */
+export function onMethod(method: string, script: Script): Script {
+  return (arrived) => (arrived.json.method === method ? script(arrived) : undefined);
+}
+
+export function openStream({ response }: Arrived): void {
+  response.writeHead(200, { 'content-type': 'text/event-stream' });
+}
