@@ -67,6 +67,7 @@ test('a client that reads slowly gets everything, in order and without a warning
         arrived.response.write(`data: ${JSON.stringify({ jsonrpc: '2.0', method: 'x/part', params })}\n\n`);
       }
       arrived.response.end(`data: ${JSON.stringify({ jsonrpc: '2.0', id, result: {} })}\n\n`);
+      return 'own';
     }
     if (method !== 'x/one') return undefined;
     return { body: JSON.stringify({ jsonrpc: '2.0', id, result: { text: 'y'.repeat(megabyte / 4) } }) };

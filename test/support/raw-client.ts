@@ -36,6 +36,8 @@ export interface RawClient {
   /** Sends a request and resolves with its response. */
   request(method: string, params?: object, id?: string | number): Promise<Line['json']>;
   call(name: string, args?: object): Promise<Line['json']>;
+  /** The text of a tool's result. */
+  textOf(name: string, args?: object): Promise<string>;
   notify(method: string, params?: object): void;
   /** `initialize` and `notifications/initialized`; gives the result. */
   hello(options?: HelloOptions): Promise<Line['json']>;
@@ -128,6 +130,7 @@ export function spawnRaw({ home, url, args = [] }: RawOptions): RawClient {
     receive,
     request,
     call: (name, args = {}) => request('tools/call', { name, arguments: args }),
+    textOf: async (name, args = {}) => (await request('tools/call', { name, arguments: args })).result.content[0].text,
     notify,
     hello,
     pause: () => void child.stdout.pause(),

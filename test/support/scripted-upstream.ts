@@ -14,7 +14,7 @@ export interface Arrived {
   socket: Socket;
 }
 
-/** What the script answers with; undefined when it wrote the response itself. */
+/** What the script answers with. */
 export interface Answer {
   status?: number;
   headers?: Record<string, string>;
@@ -29,7 +29,8 @@ export interface ScriptedUpstream {
   waitFor(matches: (arrived: Arrived) => boolean, nth?: number): Promise<Arrived>;
 }
 
-export type Script = (arrived: Arrived) => Answer | undefined;
+/** `own`: the script writes the response itself, or never. Undefined: the server answers as it would. */
+export type Script = (arrived: Arrived) => Answer | 'own' | undefined;
 
 /** Capabilities of the scripted server, unless its script answers `initialize` itself. */
 const described = {
@@ -39,8 +40,8 @@ const described = {
 };
 
 /**
- * An MCP server without an SDK, whose bytes a test decides: for what a real one never says. It answers `initialize`,
- * notifications and `ping` itself; the rest is the script's.
+ * An MCP server without an SDK, whose bytes a test decides: for what a real one never says. By itself it answers
+ * `initialize` and `ping`, takes notifications, and knows no other method.
  */
 export async function scriptedUpstream(script: Script): Promise<ScriptedUpstream> {
   const arrived: Arrived[] = [];
@@ -52,10 +53,12 @@ export async function scriptedUpstream(script: Script): Promise<ScriptedUpstream
     arrived.push(entry);
     for (const watcher of [...watchers]) watcher();
     const answer = script(entry) ?? byItself(entry.json);
-    if (!answer) return;
+    if (answer === 'own') return;
     const { status = 200, headers = { 'content-type': 'application/json' }, body } = answer;
     response.writeHead(status, headers).end(body);
   });
+  // Idle connections are the bridge's to end.
+  server.keepAliveTimeout = 0;
   await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
   onTestFinished(async () => {
     server.closeAllConnections();
@@ -75,10 +78,11 @@ export async function scriptedUpstream(script: Script): Promise<ScriptedUpstream
   return { url: `http://127.0.0.1:${(server.address() as AddressInfo).port}/mcp`, arrived, waitFor };
 }
 
-function byItself({ id, method }: { id?: unknown; method?: string }): Answer | undefined {
+function byItself({ id, method }: { id?: unknown; method?: string }): Answer {
+  if (method === undefined || id === undefined) return { status: 202 };
   if (method === 'initialize') return answered(id, described);
   if (method === 'ping') return answered(id, {});
-  return method === undefined || id === undefined ? { status: 202 } : undefined;
+  return { body: JSON.stringify({ jsonrpc: '2.0', id, error: { code: -32601, message: 'Method not found' } }) };
 }
 
 /** A JSON answer with this result. */
