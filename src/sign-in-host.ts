@@ -1,11 +1,11 @@
 import type { Clock } from './clock.ts';
 import { isElsewhere, isGone, newOwner } from './credentials/lock.ts';
-import type { PendingSignIn } from './credentials/record.ts';
+import type { PendingSignIn, PreparedSignIn } from './credentials/record.ts';
 import type { Store } from './credentials/store.ts';
 import type { Http } from './http.ts';
 import type { Log } from './log.ts';
 import { discover } from './oauth/discovery.ts';
-import { type CallbackAnswer, isListening, type Loopback, listenForCallback } from './oauth/loopback.ts';
+import { isListening, type Loopback, listenForCallback } from './oauth/loopback.ts';
 import { obtainClient, type PreregisteredClient } from './oauth/registration.ts';
 import {
   createCallbackHandler,
@@ -41,6 +41,12 @@ export interface SignInHost {
   close(): Promise<void>;
 }
 
+/** A bound port, whose redirects wait until the sign-in is in our hands. */
+interface Listener {
+  loopback: Loopback;
+  give(here: HostedSignIn): void;
+}
+
 const lingerTime = 120_000;
 const preparationLimit = 120_000;
 /** A sign-in without a process is given up after this long: its registration may be gone by then. */
@@ -55,18 +61,14 @@ export function createSignInHost(options: SignInHostOptions): SignInHost {
   let portRefusedSince: number | undefined;
 
   const prepare = async (pending: PendingSignIn) => {
-    let loopback: Loopback | undefined;
+    let listener: Listener | undefined;
     try {
       // 1. discover, 2. bind, 3. register for exactly that redirect URI, 4. authorize URL, 5. tell everybody
       const challenge = { scope: pending.scope, resourceMetadataUrl: pending.resourceMetadataUrl };
       const { authorizationServer, scopesSupported, ...found } = await discover(upstreamUrl, challenge, { http });
       hosted?.loopback.close();
-      loopback = await listenForCallback({
-        id: pending.id,
-        port: options.callbackPort ?? 0,
-        onCallback: handleRedirect,
-      });
-      const { port, redirectUri } = loopback;
+      listener = await listen(pending.id, options.callbackPort ?? 0);
+      const { port, redirectUri } = listener.loopback;
       const scope = pending.scope ?? (scopesSupported?.join(' ') || undefined);
       const { preregistered } = options;
       const registering = { server: authorizationServer, redirectUri, scope, preregistered, now: clock.now() };
@@ -81,13 +83,13 @@ export function createSignInHost(options: SignInHostOptions): SignInHost {
       };
       const prepared = await withAttempt({ ...base, attempts: [], url: '' }, scope);
       const claimed: PendingSignIn = { ...pending, owner: me, prepared, ...(scope === undefined ? {} : { scope }) };
-      hosted = { pending: claimed, prepared, loopback, answers: new Map(), spentStates: new Set(), finished: false };
+      takeInHand(listener, claimed, prepared);
       const record = await store.update((now) =>
         sameSignIn(now, pending) ? { ...now, pendingSignIn: claimed } : undefined,
       );
       if (record.pendingSignIn?.id !== pending.id) linger();
     } catch (error) {
-      loopback?.close();
+      listener?.loopback.close();
       await store.update((now) => (sameSignIn(now, pending) ? withoutPending(now) : undefined));
       throw error;
     }
@@ -97,7 +99,9 @@ export function createSignInHost(options: SignInHostOptions): SignInHost {
     const age = clock.now() - pending.since;
     if (isElsewhere(pending.owner)) return age < orphanLimit;
     if (!pending.prepared) return !isGone(pending.owner) && age < preparationLimit;
-    return isListening(pending.prepared.port, pending.id, http, clock);
+    const alive = await isListening(pending.prepared.port, pending.id, http, clock);
+    if (alive) portRefusedSince = undefined;
+    return alive;
   };
 
   const takeOver = async (pending: PendingSignIn) => {
@@ -112,8 +116,18 @@ export function createSignInHost(options: SignInHostOptions): SignInHost {
       return;
     }
     // Whoever binds the port is the successor: two cannot.
-    const loopback = await bindAgain(pending, prepared.port);
-    if (!loopback) return;
+    const listener = await bindAgain(pending, prepared.port);
+    if (!listener) return;
+    try {
+      await claimAgain(listener, pending, prepared);
+    } catch (error) {
+      // A port that answers without anybody behind it would keep every other successor away.
+      listener.loopback.close();
+      throw error;
+    }
+  };
+
+  const claimAgain = async (listener: Listener, pending: PendingSignIn, prepared: PreparedSignIn) => {
     const spent = pending.redeeming ? prepared.attempts.map(({ state }) => state) : [];
     const next = pending.redeeming ? await withAttempt(prepared, pending.scope) : prepared;
     const { redeeming: _redeeming, ...rest } = pending;
@@ -121,23 +135,16 @@ export function createSignInHost(options: SignInHostOptions): SignInHost {
     const record = await store.update((now) =>
       sameSignIn(now, pending) ? { ...now, pendingSignIn: claimed } : undefined,
     );
-    if (record.pendingSignIn?.owner.nonce !== me.nonce) return loopback.close();
-    hosted = {
-      pending: claimed,
-      prepared: next,
-      loopback,
-      answers: new Map(),
-      spentStates: new Set(spent),
-      finished: false,
-    };
+    if (record.pendingSignIn?.owner.nonce !== me.nonce) return listener.loopback.close();
+    takeInHand(listener, claimed, next, spent);
     log.info('took over a pending sign-in whose process is gone', { port: prepared.port });
   };
 
-  const bindAgain = async (pending: PendingSignIn, port: number): Promise<Loopback | undefined> => {
+  const bindAgain = async (pending: PendingSignIn, port: number): Promise<Listener | undefined> => {
     try {
-      const loopback = await listenForCallback({ id: pending.id, port, onCallback: handleRedirect });
+      const listener = await listen(pending.id, port);
       portRefusedSince = undefined;
-      return loopback;
+      return listener;
     } catch {
       // A process that was stopped still holds its port and may go on; a stranger does not give it back.
       portRefusedSince ??= clock.monotonic();
@@ -163,8 +170,25 @@ export function createSignInHost(options: SignInHostOptions): SignInHost {
 
   const callback = createCallbackHandler({ store, http, clock, log, profile, onFinished: linger });
 
-  const handleRedirect = async (query: URLSearchParams): Promise<CallbackAnswer> =>
-    hosted ? callback.handle(hosted, query) : { page: { kind: 'finished', profile } };
+  /** The port stands before the record says whose it is: a redirect that comes in between waits, or its code would be lost. */
+  const listen = async (id: string, port: number): Promise<Listener> => {
+    let give: Listener['give'] = () => undefined;
+    const given = new Promise<HostedSignIn>((resolve) => {
+      give = resolve;
+    });
+    const onCallback = async (query: URLSearchParams) => callback.handle(await given, query);
+    return { loopback: await listenForCallback({ id, port, onCallback }), give };
+  };
+
+  const takeInHand = (
+    { loopback, give }: Listener,
+    pending: PendingSignIn,
+    prepared: PreparedSignIn,
+    spent: string[] = [],
+  ) => {
+    hosted = { pending, prepared, loopback, answers: new Map(), spentStates: new Set(spent), finished: false };
+    give(hosted);
+  };
 
   return {
     prepare,

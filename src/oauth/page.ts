@@ -2,7 +2,7 @@ import { createHash } from 'node:crypto';
 
 /** What the browser shows at the end of a sign-in. */
 export interface Page {
-  kind: 'connected' | 'declined' | 'failed' | 'finished';
+  kind: 'connected' | 'declined' | 'failed';
   profile: string;
   /** The workspace, where the server told it. */
   workspace?: string | undefined;
@@ -68,12 +68,6 @@ function wording(page: Page): { title: string; text: string[]; good: boolean } {
           'You said no, and nothing was stored. To connect later, run this in a terminal: npx -y notion-mcp-bridge login',
         ],
         good: false,
-      };
-    case 'finished':
-      return {
-        title: 'This sign-in is finished',
-        text: ['It was completed before, or belongs to another sign-in.', close],
-        good: true,
       };
     case 'failed':
       return {
