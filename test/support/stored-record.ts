@@ -1,6 +1,6 @@
-import { readdir, readFile, rename, writeFile } from 'node:fs/promises';
+import { readdir, readFile, rename, watch, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
-import type { ConnectionRecord } from '../../src/credentials/record.ts';
+import type { ConnectionRecord, PendingSignIn } from '../../src/credentials/record.ts';
 import type { Home } from './spawn-bridge.ts';
 
 /** Where the records of this home are kept. */
@@ -40,4 +40,32 @@ export function expireTokens(home: Home): Promise<void> {
     grant.tokens.issuedAt -= 2 * 3_600_000;
     grant.tokens.expiresAt = Date.now() - fiveMinutes;
   });
+}
+
+/** The pending sign-in that the record holds. */
+export async function pendingSignIn(home: Home): Promise<PendingSignIn> {
+  const pending = (await home.record())?.pendingSignIn;
+  if (!pending) throw new Error('no sign-in is pending');
+  return pending;
+}
+
+/** Resolves once the record is as wanted. */
+export async function waitForRecord(
+  home: Home,
+  isWanted: (record: ConnectionRecord) => boolean,
+): Promise<ConnectionRecord> {
+  const giveUp = AbortSignal.timeout(30_000);
+  const changes = watch(storeFolder(home), { signal: giveUp });
+  const look = async () => {
+    const record = await home.record();
+    return record && isWanted(record) ? record : undefined;
+  };
+  // The iterator is begun before the first look, so that no change falls between.
+  const next = changes[Symbol.asyncIterator]();
+  for (let change = next.next(); ; change = next.next()) {
+    change.catch(() => undefined);
+    const record = await look();
+    if (record) return record;
+    await change;
+  }
 }
