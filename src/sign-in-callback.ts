@@ -34,6 +34,8 @@ export interface HostedSignIn {
   answers: Map<string, Promise<CallbackAnswer>>;
   /** States whose code a process that died may have redeemed: their tab is sent on to a fresh authorize URL. */
   spentStates: Set<string>;
+  /** States whose code was sent from here. A successor does not get to know them, and so cannot send it again. */
+  redeemedStates: Set<string>;
   finished: boolean;
 }
 
@@ -68,9 +70,10 @@ export function createCallbackHandler({
   const closed = new AbortController();
 
   const handle = async (here: HostedSignIn, query: URLSearchParams): Promise<CallbackAnswer> => {
-    const attempt = here.prepared.attempts.find(({ state }) => state === query.get('state'));
+    const given = query.get('state') ?? '';
+    if (here.spentStates.has(given)) return { redirectTo: here.prepared.url };
+    const attempt = here.prepared.attempts.find(({ state }) => state === given);
     if (!attempt) return show({ kind: 'failed', problem: 'That link does not belong to this sign-in' });
-    if (here.spentStates.has(attempt.state)) return { redirectTo: here.prepared.url };
     const callback = readCallback(requestOf(here), attempt, query);
     if (callback.kind === 'error') return refuse(here, callback.oauthError);
     const name = fingerprint(callback.code);
@@ -108,6 +111,7 @@ export function createCallbackHandler({
       here.answers.delete(name);
       return show({ kind: 'failed', problem: `The sign-in cannot be stored: ${describe(error)}` });
     }
+    here.redeemedStates.add(attempt.state);
     const deadline = createDeadline(clock, refreshTimeLimit);
     try {
       const response = await redeemCode(requestOf(here), attempt, parameters, { http, signal: deadline.signal });
@@ -162,11 +166,12 @@ export function createCallbackHandler({
   const showFailure = async (here: HostedSignIn, problem: string): Promise<CallbackAnswer> => {
     const prepared = await withAttempt(here.prepared, here.pending.scope);
     here.prepared = prepared;
+    const attempts = prepared.attempts.filter(({ state }) => !here.redeemedStates.has(state));
     await store
       .update((now) => {
         if (!ownedBy(now, here)) return undefined;
         const { redeeming: _redeeming, ...rest } = now.pendingSignIn;
-        return { ...now, pendingSignIn: { ...rest, prepared } };
+        return { ...now, pendingSignIn: { ...rest, prepared: { ...prepared, attempts } } };
       })
       .catch((error) => log.error('the sign-in could not be stored', { why: describe(error) }));
     return show({ kind: 'failed', problem, retryUrl: prepared.url });

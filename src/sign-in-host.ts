@@ -129,7 +129,8 @@ export function createSignInHost(options: SignInHostOptions): SignInHost {
 
   const claimAgain = async (listener: Listener, pending: PendingSignIn, prepared: PreparedSignIn) => {
     const spent = pending.redeeming ? prepared.attempts.map(({ state }) => state) : [];
-    const next = pending.redeeming ? await withAttempt(prepared, pending.scope) : prepared;
+    // Spent states leave the record, too: whoever succeeds this process knows nothing of its memory.
+    const next = pending.redeeming ? await withAttempt({ ...prepared, attempts: [] }, pending.scope) : prepared;
     const { redeeming: _redeeming, ...rest } = pending;
     const claimed = { ...rest, owner: me, prepared: next };
     const record = await store.update((now) =>
@@ -186,7 +187,15 @@ export function createSignInHost(options: SignInHostOptions): SignInHost {
     prepared: PreparedSignIn,
     spent: string[] = [],
   ) => {
-    hosted = { pending, prepared, loopback, answers: new Map(), spentStates: new Set(spent), finished: false };
+    hosted = {
+      pending,
+      prepared,
+      loopback,
+      answers: new Map(),
+      spentStates: new Set(spent),
+      redeemedStates: new Set(),
+      finished: false,
+    };
     give(hosted);
   };
 
