@@ -50,11 +50,11 @@ export function openConnection({ config, clock, log, random, openBrowser }: Surr
   const onRefresh = () => counters.add('refreshes');
   const tokens = createTokenSource({ store, http, clock, log, random, onRefresh });
   const host = createSignInHost({ store, http, clock, log, upstreamUrl, profile, callbackPort, preregistered });
-  const browser: OpenBrowser = async (url) => {
-    if (config.noBrowser) return false;
+  const countingBrowser: OpenBrowser = async (url) => {
     counters.add('tabsOpened');
     return openBrowser(url);
   };
+  const browser = config.noBrowser ? undefined : countingBrowser;
   const signIn = createSignIn({ store, host, openBrowser: browser, clock, log, newId: randomUUID });
   const close = async () => {
     await Promise.allSettled([tokens.close(), signIn.close()]);

@@ -65,6 +65,10 @@ export function createSignInPolicy({ signIn, store, clock, log, startedAt }: Pol
     if (outcome === 'connected') return;
     if (outcome === 'declined')
       throw new BridgeError('AUTHORIZATION_DENIED', 'the sign-in was declined in the browser');
+    if (outcome === 'withdrawn')
+      throw new BridgeError('REAUTH_REQUIRED', 'the sign-in was ended before it was finished', {
+        hint: 'try again for a new link',
+      });
     throw stillPending(state, patience);
   };
 
@@ -101,6 +105,8 @@ export function createSignInPolicy({ signIn, store, clock, log, startedAt }: Pol
 }
 
 function patienceOf(asker: Asker, state: SignInState & { kind: 'pending' }): number {
+  // Waiting for a person who has neither tab nor link is no use: the answer brings the link.
+  if (state.unseen) return 0;
   if (state.first) return asker.first;
   return state.opened ? asker.opened : asker.otherwise;
 }

@@ -16,9 +16,9 @@ import type { SignInHost } from './sign-in-host.ts';
 
 /**
  * Who may open a tab (product.md 4, 7). `automatic`: one by itself per need, ever. `asked`: the person asked through the
- * client, so a new sign-in opens one. `insisted`: the person typed `login`. `never`: only a link.
+ * client, so a new sign-in opens one. `insisted`: the person typed `login`.
  */
-export type TabPolicy = 'automatic' | 'asked' | 'insisted' | 'never';
+export type TabPolicy = 'automatic' | 'asked' | 'insisted';
 
 export interface SignInRequest {
   challenge: Challenge;
@@ -39,6 +39,8 @@ export type SignInState =
       url: string;
       /** Whether this call opened a tab. */
       opened: boolean;
+      /** Nobody can know of it yet: this call began it, or was the one to open its tab, and no tab opened. */
+      unseen: boolean;
       /** The record never held a grant, and nobody said no. */
       first: boolean;
     };
@@ -58,7 +60,8 @@ export interface SignIn {
 interface SignInOptions {
   store: Store;
   host: SignInHost;
-  openBrowser: OpenBrowser;
+  /** Absent with `--no-browser`. */
+  openBrowser: OpenBrowser | undefined;
   clock: Clock;
   log: Log;
   newId: () => string;
@@ -85,8 +88,9 @@ export function createSignIn({ store, host, openBrowser, clock, log, newId }: Si
       const url = record.pendingSignIn?.prepared?.url;
       if (url === undefined) continue;
       const first = record.history.length === 0 && !record.grant && record.state !== 'declined';
-      const opened = (await mayOpenTab(request, mine)) && (await openTab(url));
-      return { kind: 'pending', url, opened, first };
+      const may = openBrowser !== undefined && (await mayOpenTab(request, mine));
+      const opened = may && (await openTab(url, openBrowser));
+      return { kind: 'pending', url, opened, unseen: !opened && (mine || may), first };
     }
     throw new BridgeError('AUTHORIZATION_SERVER_MISBEHAVED', 'other processes could not begin the sign-in, either');
   };
@@ -125,7 +129,7 @@ export function createSignIn({ store, host, openBrowser, clock, log, newId }: Si
 
   /** One tab by itself per need, whoever asks first (P5): decided and noted under the lock. */
   const mayOpenTab = async ({ tab }: SignInRequest, mine: boolean): Promise<boolean> => {
-    if (tab === 'never' || (tab === 'asked' && !mine)) return false;
+    if (tab === 'asked' && !mine) return false;
     let may = tab !== 'automatic';
     await store.update((record) => {
       const need = record.pendingSignIn?.need;
@@ -139,8 +143,8 @@ export function createSignIn({ store, host, openBrowser, clock, log, newId }: Si
     return may;
   };
 
-  const openTab = async (url: string): Promise<boolean> => {
-    const opened = await openBrowser(url);
+  const openTab = async (url: string, open: OpenBrowser): Promise<boolean> => {
+    const opened = await open(url);
     log.info(opened ? 'opened the browser for a sign-in' : 'could not open a browser; the link is the way');
     return opened;
   };
@@ -152,7 +156,9 @@ export function createSignIn({ store, host, openBrowser, clock, log, newId }: Si
     const record = await store.waitFor((now) => isNew(now) || declined(now) || !now.pendingSignIn, signal);
     if (!record) return 'still pending';
     if (isNew(record)) return 'connected';
-    return record.state === 'declined' ? 'declined' : 'withdrawn';
+    // Saying no to a second sign-in leaves the first as it is: that it serves on is all there is to see.
+    const keptOld = seen !== undefined && isConnected(record);
+    return record.state === 'declined' || keptOld ? 'declined' : 'withdrawn';
   };
 
   const takePart = () => {
