@@ -1,13 +1,11 @@
 import { describe, expect, test } from 'vitest';
+import { refresh, search } from './support/opened-tab.ts';
 import { homeInTest, type SpawnedBridge, spawnBridge } from './support/spawn-bridge.ts';
 import { ageTokens, expireTokens } from './support/stored-record.ts';
 import { approve } from './support/upstream/browser.ts';
 import { deferred } from './support/upstream/deferred.ts';
 import { upstreamInTest } from './support/upstream/in-test.ts';
 import type { UpstreamOptions } from './support/upstream/upstream.ts';
-
-const refresh = { grantType: 'refresh_token' } as const;
-const search = (bridge: SpawnedBridge) => bridge.call('notion-search', { query: 'roadmap' });
 
 async function sixBridges(options: UpstreamOptions) {
   const upstream = await upstreamInTest(options);
