@@ -1,4 +1,5 @@
 import { withoutGrant } from '../credentials/grant.ts';
+import type { Grant } from '../credentials/record.ts';
 import { describe } from '../errors.ts';
 import { revoke } from '../oauth/revocation.ts';
 import type { Command } from './command.ts';
@@ -6,8 +7,7 @@ import type { Command } from './command.ts';
 /** Revokes the grant, then forgets it. Every running bridge signs out, too. */
 export const logout: Command = async ({ clock, print, log, openConnection }) => {
   const { store, http, close } = openConnection();
-  const { grant } = await store.load();
-  if (grant) {
+  const end = async (grant: Grant) => {
     try {
       const revoked = await revoke(grant, { http });
       print(
@@ -18,11 +18,18 @@ export const logout: Command = async ({ clock, print, log, openConnection }) => 
     } catch (error) {
       log.warn('could not revoke the sign-in at the server; forgetting it here all the same', { why: describe(error) });
     }
-  }
-  await store.update((record) =>
-    record.grant || record.pendingSignIn ? withoutGrant(record, clock.now()) : undefined,
-  );
-  print(grant ? 'signed out\n' : 'nobody was signed in\n');
+  };
+
+  const { grant } = await store.load();
+  if (grant) await end(grant);
+  let forgotten: Grant | undefined;
+  await store.update((record) => {
+    forgotten = record.grant;
+    return record.grant || record.pendingSignIn ? withoutGrant(record, clock.now()) : undefined;
+  });
+  // Another process refreshed or signed in before the lock was ours: what was revoked may have meant nothing any more.
+  if (forgotten && forgotten.tokens.refresh_token !== grant?.tokens.refresh_token) await end(forgotten);
+  print(forgotten ? 'signed out\n' : 'nobody was signed in\n');
   await close();
   return 0;
 };
