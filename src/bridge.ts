@@ -37,7 +37,7 @@ export interface Connection {
   tokens: TokenSource;
   signIn: SignIn;
   counters: Counters;
-  /** Lets token requests that were sent come to their end, stores the answers, and takes everything down. */
+  /** From here on no refresh begins; those that were sent come to their end and are stored; then everything is taken down. */
   close(): Promise<void>;
 }
 
@@ -131,6 +131,5 @@ export async function runBridge(surroundings: Surroundings, stdio: Stdio, stop: 
   await Promise.race([downstream.closed, stopped]);
   over.abort();
   const deadline = createDeadline(clock, farewell);
-  await untilAborted(relay.upstream.close(), deadline.signal);
-  await connection.close();
+  await Promise.all([connection.close(), untilAborted(relay.upstream.close(), deadline.signal)]);
 }

@@ -52,6 +52,7 @@ export function createRefreshFlight({ store, http, clock, log, spread }: FlightO
 
   const fly: RefreshFlight['attempt'] = async (at) => {
     try {
+      if (landing.signal.aborted) throw closing();
       await flush();
       const flown = await store.locked((held) => present(held, { ...at, now: clock.now(), spread }), landing.signal);
       if (!('sent' in flown)) return flown;
@@ -74,7 +75,7 @@ export function createRefreshFlight({ store, http, clock, log, spread }: FlightO
       log.warn('the grant has ended; a sign-in is needed', { oauthError: plan.reason });
     }
     if (plan.kind !== 'present' || !isConnected(record)) return { kind: 'settled' };
-    if (landing.signal.aborted) throw new BridgeError('CREDENTIALS_LOCKED', 'the bridge is closing');
+    if (landing.signal.aborted) throw closing();
     isSent = true;
     const mark = { fingerprint: fingerprint(plan.refreshToken), owner: held.lock.owner, since: at.now };
     await held.write({ ...record, refreshUnderWay: mark });
@@ -158,4 +159,8 @@ interface Flown {
   sent: SentRefresh;
   issuer: string;
   outcome: RefreshOutcome;
+}
+
+function closing(): BridgeError {
+  return new BridgeError('CREDENTIALS_LOCKED', 'the bridge is closing');
 }

@@ -188,7 +188,8 @@ export function createCallbackHandler({
   return {
     handle,
     settle: async () => {
-      closed.abort();
+      // A disk that stays full must not keep a process alive whose client is gone.
+      void clock.sleep(savePatience).then(() => closed.abort());
       await Promise.allSettled(work);
     },
   };
