@@ -1,4 +1,4 @@
-import type { Clock } from './clock.ts';
+import { type Clock, createDeadline, untilAborted } from './clock.ts';
 import { isElsewhere, isGone, newOwner } from './credentials/lock.ts';
 import type { PendingSignIn, PreparedSignIn } from './credentials/record.ts';
 import type { Store } from './credentials/store.ts';
@@ -37,7 +37,7 @@ export interface SignInHost {
   hosts(id: string): boolean;
   /** The sign-in is over: the listener stays a little longer for a second approval, then it closes. */
   linger(): void;
-  /** Waits for a code that is being redeemed, then gives the listener up. */
+  /** Waits for a code that is being redeemed, and for the browser to have its page; then gives the listener up. */
   close(): Promise<void>;
 }
 
@@ -47,6 +47,8 @@ interface Listener {
   give(here: HostedSignIn): void;
 }
 
+/** A process that ends gives the browser this long to fetch the page that it was sent to. */
+const pagePatience = 1_000;
 const lingerTime = 120_000;
 const preparationLimit = 120_000;
 /** A sign-in without a process is given up after this long: its registration may be gone by then. */
@@ -169,6 +171,12 @@ export function createSignInHost(options: SignInHostOptions): SignInHost {
     });
   };
 
+  const pageShown = async () => {
+    if (!hosted) return;
+    const patience = createDeadline(clock, pagePatience);
+    await untilAborted(hosted.loopback.shown(), patience.signal).finally(patience.release);
+  };
+
   const callback = createCallbackHandler({ store, http, clock, log, profile, onFinished: linger });
 
   /** The port stands before the record says whose it is: a redirect that comes in between waits, or its code would be lost. */
@@ -178,7 +186,7 @@ export function createSignInHost(options: SignInHostOptions): SignInHost {
       give = resolve;
     });
     const onCallback = async (query: URLSearchParams) => callback.handle(await given, query);
-    return { loopback: await listenForCallback({ id, port, onCallback }), give };
+    return { loopback: await listenForCallback({ id, port, clock, onCallback }), give };
   };
 
   const takeInHand = (
@@ -207,6 +215,7 @@ export function createSignInHost(options: SignInHostOptions): SignInHost {
     linger,
     close: async () => {
       await callback.settle();
+      await pageShown();
       closed.abort();
       hosted?.loopback.close();
       hosted = undefined;

@@ -12,12 +12,15 @@ export interface LoopbackOptions {
   /** Names the sign-in to other processes that ask whether this listener still lives. */
   id: string;
   port: number;
+  clock: Clock;
   onCallback(query: URLSearchParams): Promise<CallbackAnswer>;
 }
 
 export interface Loopback {
   readonly port: number;
   readonly redirectUri: string;
+  /** Resolves once the browser has fetched the page that it was sent to, or leaves it. */
+  shown(): Promise<void>;
   close(): void;
 }
 
@@ -25,6 +28,7 @@ const callbackPath = '/callback';
 const resultPath = '/result';
 const alivePath = '/sign-in/';
 const probeTimeout = 2_000;
+const fetchPatience = 1_000;
 
 export function redirectUriOf(port: number): string {
   return `http://127.0.0.1:${port}${callbackPath}`;
@@ -42,14 +46,15 @@ export async function listenForCallback(options: LoopbackOptions): Promise<Loopb
   });
   const { port } = server.address() as AddressInfo;
   server.maxConnections = 64;
-  server.on('request', createHandler(`127.0.0.1:${port}`, options));
+  const pages = createPages(options.clock);
+  server.on('request', createHandler(`127.0.0.1:${port}`, pages, options));
   // A pending sign-in alone must not keep a process alive whose client is gone.
   server.unref();
   const close = () => {
     server.close();
     server.closeAllConnections();
   };
-  return { port, redirectUri: redirectUriOf(port), close };
+  return { port, redirectUri: redirectUriOf(port), shown: pages.shown, close };
 }
 
 /** True when the listener of sign-in `id` answers on `port`. */
@@ -66,17 +71,46 @@ export async function isListening(port: number, id: string, http: Http, clock: C
   }
 }
 
-function createHandler(host: string, { id, onCallback }: LoopbackOptions) {
-  const results = new Map<string, Page>();
+/** The pages behind a clean address, and the browsers that are on their way to one. */
+function createPages(clock: Clock) {
+  const pages = new Map<string, { page: Page; fetched: () => void }>();
+  const underWay = new Set<Promise<void>>();
+  const setOut = () => {
+    let arrived: () => void = () => undefined;
+    const journey = new Promise<void>((resolve) => {
+      arrived = resolve;
+    });
+    underWay.add(journey);
+    void journey.then(() => underWay.delete(journey));
+    return arrived;
+  };
+  /** Gives the name under which the page waits to be fetched; nobody waits for it for long. */
+  const add = (page: Page, fetched: () => void): string => {
+    const name = `?${pages.size + 1}`;
+    pages.set(name, { page, fetched });
+    void clock.sleep(fetchPatience).then(fetched);
+    return name;
+  };
+  const shown = async () => {
+    await Promise.all(underWay);
+  };
+  return { setOut, add, shown, get: (name: string) => pages.get(name) };
+}
+
+type Pages = ReturnType<typeof createPages>;
+
+function createHandler(host: string, pages: Pages, { id, onCallback }: LoopbackOptions) {
   const handle = async (request: IncomingMessage, response: ServerResponse) => {
     // A page of another site that rebinds its name to 127.0.0.1 sends its own name here (product.md 11).
     if (request.headers.host !== host) return send(response, 421);
     if (request.method !== 'GET') return send(response, 405);
     const url = new URL(request.url ?? '/', `http://${host}`);
     if (url.pathname === `${alivePath}${id}`) return send(response, 204);
-    if (url.pathname === callbackPath) return sendCallbackAnswer(response, results, await onCallback(url.searchParams));
-    const page = url.pathname === resultPath ? results.get(url.search) : undefined;
-    return page ? send(response, 200, renderPage(page)) : send(response, 404);
+    if (url.pathname === callbackPath) return takeCallback(response, pages, onCallback(url.searchParams));
+    const result = url.pathname === resultPath ? pages.get(url.search) : undefined;
+    if (!result) return send(response, 404);
+    response.once('close', result.fetched);
+    send(response, 200, renderPage(result.page));
   };
   return (request: IncomingMessage, response: ServerResponse) => {
     handle(request, response).catch(() => send(response, 500));
@@ -84,17 +118,18 @@ function createHandler(host: string, { id, onCallback }: LoopbackOptions) {
 }
 
 /** The redirect takes the code out of the address bar and the history (product.md 7). */
-function sendCallbackAnswer(response: ServerResponse, results: Map<string, Page>, answer: CallbackAnswer): void {
-  let location: string;
-  if ('redirectTo' in answer) {
-    location = answer.redirectTo;
-  } else {
-    const name = `?${results.size + 1}`;
-    results.set(name, answer.page);
-    location = `${resultPath}${name}`;
+async function takeCallback(response: ServerResponse, pages: Pages, answering: Promise<CallbackAnswer>): Promise<void> {
+  const arrived = pages.setOut();
+  try {
+    const answer = await answering;
+    const location = 'redirectTo' in answer ? answer.redirectTo : `${resultPath}${pages.add(answer.page, arrived)}`;
+    if ('redirectTo' in answer) response.once('close', arrived);
+    response.setHeader('location', location);
+    send(response, 303);
+  } catch (error) {
+    arrived();
+    throw error;
   }
-  response.setHeader('location', location);
-  send(response, 303);
 }
 
 function send(response: ServerResponse, status: number, html = ''): void {
