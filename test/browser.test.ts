@@ -22,7 +22,12 @@ test('a desktop without $BROWSER is opened through xdg-open', async () => {
 test('without a desktop no opener is tried, and the link comes with the answer', async () => {
   const upstream = await upstreamInTest();
   const home = await homeInTest();
-  const bridge = await spawnBridge({ home, url: upstream.url, env: { BROWSER: '' }, clientInfo: { name: 'claude-ai', version: '0.1.0' } });
+  const bridge = await spawnBridge({
+    home,
+    url: upstream.url,
+    env: { BROWSER: '' },
+    clientInfo: { name: 'claude-ai', version: '0.1.0' },
+  });
   const asked = bridge.call('notion-connect');
   await upstream.waitFor({ endpoint: 'register' });
   const record = await waitForRecord(home, ({ pendingSignIn }) => pendingSignIn?.prepared !== undefined);
