@@ -45,6 +45,9 @@ export type SignInState =
       first: boolean;
     };
 
+/** Who has, or had, the one tab of a need. */
+type TabClaim = 'ours' | "another's" | 'no tab';
+
 export type SignInOutcome = 'connected' | 'declined' | 'withdrawn' | 'still pending';
 
 export interface SignIn {
@@ -88,9 +91,10 @@ export function createSignIn({ store, host, openBrowser, clock, log, newId }: Si
       const url = record.pendingSignIn?.prepared?.url;
       if (url === undefined) continue;
       const first = record.history.length === 0 && !record.grant && record.state !== 'declined';
-      const may = openBrowser !== undefined && (await mayOpenTab(request, mine));
-      const opened = may && (await openTab(url, openBrowser));
-      return { kind: 'pending', url, opened, unseen: !opened && (mine || may), first };
+      const tab = await claimTab(request, mine);
+      const opened = tab === 'ours' && (await openTab(url));
+      const unseen = !opened && (tab === 'ours' || (tab === 'no tab' && mine));
+      return { kind: 'pending', url, opened, unseen, first };
     }
     throw new BridgeError('AUTHORIZATION_SERVER_MISBEHAVED', 'other processes could not begin the sign-in, either');
   };
@@ -128,23 +132,23 @@ export function createSignIn({ store, host, openBrowser, clock, log, newId }: Si
   };
 
   /** One tab by itself per need, whoever asks first (P5): decided and noted under the lock. */
-  const mayOpenTab = async ({ tab }: SignInRequest, mine: boolean): Promise<boolean> => {
-    if (tab === 'asked' && !mine) return false;
-    let may = tab !== 'automatic';
+  const claimTab = async ({ tab: policy }: SignInRequest, mine: boolean): Promise<TabClaim> => {
+    let tab: TabClaim = 'no tab';
     await store.update((record) => {
       const need = record.pendingSignIn?.need;
       if (need === undefined) return undefined;
+      const wasOpened = record.tabsOpened.includes(need);
       const wasToldNo = record.state === 'declined' || (record.state === 'signed_out' && record.history.length > 0);
-      may ||= !wasToldNo && !record.tabsOpened.includes(need);
-      return may
-        ? { ...record, tabsOpened: [...record.tabsOpened.filter((other) => other !== need), need].slice(-20) }
-        : undefined;
+      const may = policy === 'insisted' || (policy === 'asked' ? mine : !wasOpened && !wasToldNo);
+      tab = may && openBrowser ? 'ours' : wasOpened ? "another's" : 'no tab';
+      if (tab !== 'ours') return undefined;
+      return { ...record, tabsOpened: [...record.tabsOpened.filter((other) => other !== need), need].slice(-20) };
     });
-    return may;
+    return tab;
   };
 
-  const openTab = async (url: string, open: OpenBrowser): Promise<boolean> => {
-    const opened = await open(url);
+  const openTab = async (url: string): Promise<boolean> => {
+    const opened = (await openBrowser?.(url)) ?? false;
     log.info(opened ? 'opened the browser for a sign-in' : 'could not open a browser; the link is the way');
     return opened;
   };
