@@ -41,6 +41,22 @@ describe('an outcome that nobody knows', () => {
     expect(presented()).toHaveLength(1);
   });
 
+  test('costs no lock for each request meanwhile', async () => {
+    const { upstream, source, pass, locksTaken } = await connectionInTest();
+    const { current, tokens } = source();
+    pass(55 * minute);
+    upstream.faults.next('token', { kind: 'lose-response' });
+    await current();
+    await tokens.settled();
+    pass(minute);
+    const before = await locksTaken();
+    for (let requests = 0; requests < 5; requests += 1) {
+      await current();
+      await tokens.settled();
+    }
+    expect((await locksTaken()) - before).toBe(1);
+  });
+
   test('is survived at a lenient server without a sign-in', async () => {
     const { upstream, source, record, presented, pass } = await connectionInTest({ mode: 'lenient' });
     pass(hour);

@@ -3,7 +3,7 @@ import { join } from 'node:path';
 import { describe, expect, test } from 'vitest';
 import { fingerprint, type Grant } from '../src/credentials/record.ts';
 import { connectionInTest, isRefresh } from './support/connection.ts';
-import { mountSmall } from './support/mount.ts';
+import { fillUp, mountSmall } from './support/mount.ts';
 import { refresh } from './support/upstream/oauth-client.ts';
 
 const minute = 60_000;
@@ -131,6 +131,7 @@ describe('when the refresh token is rejected and the access token has ended', ()
 });
 
 describe('a store that cannot be written', () => {
+  /** With room for a lock and not for the record, once it is filled. */
   async function withSmallDisk() {
     let mounted = false;
     const connection = await connectionInTest({
@@ -138,14 +139,9 @@ describe('a store that cannot be written', () => {
         mounted = mountSmall(folder, '128k');
       },
     });
+    await connection.store.update((record) => ({ ...record, padding: 'x'.repeat(40_000) }));
     const filler = join(connection.folder, 'filler');
-    const fill = async () => {
-      for (let size = 65_536; size >= 4_096; ) {
-        await writeFile(filler, Buffer.alloc(size), { flag: 'a' }).catch(() => {
-          size /= 2;
-        });
-      }
-    };
+    const fill = () => fillUp(filler, 16_384);
     return { ...connection, mounted, fill, free: () => writeFile(filler, '') };
   }
 

@@ -39,14 +39,16 @@ describe.each(['lenient', 'strict'] as const)('the tokens of a %s server', (mode
     expect(await record()).not.toHaveProperty('refreshUnderWay');
   });
 
-  test('an expired token is refreshed once, whoever asks', async () => {
-    const { upstream, source, presented, pass } = await connectionInTest({ mode });
+  test('an expired token is refreshed once, whoever asks, and each process takes the lock once', async () => {
+    const { upstream, source, presented, pass, locksTaken } = await connectionInTest({ mode });
     pass(hour);
+    const before = await locksTaken();
     const processes = [source(), source(), source(), source()];
     const given = await Promise.all(processes.flatMap(({ current }) => [current(), current()]));
     expect(new Set(given).size).toBe(1);
     expect(await knock(upstream, given[0] as string)).toBe(ACCEPTED);
     expect(presented()).toHaveLength(1);
+    expect((await locksTaken()) - before).toBe(processes.length);
   });
 
   test('a refused token is refreshed once, and a late refusal of it costs nothing', async () => {

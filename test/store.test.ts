@@ -3,7 +3,7 @@ import { join } from 'node:path';
 import { expect, test } from 'vitest';
 import type { ConnectionRecord } from '../src/credentials/record.ts';
 import { clockInTest } from './support/clock.ts';
-import { mountReadOnly, mountSmall } from './support/mount.ts';
+import { fillUp, mountReadOnly, mountSmall } from './support/mount.ts';
 import { startProcess } from './support/other-process.ts';
 import { connectedRecord, upstreamUrl } from './support/records.ts';
 import { folderInTest, openStore } from './support/store-in-test.ts';
@@ -199,14 +199,3 @@ test('a folder that cannot be made is told with its path', async () => {
   await expect(store.load()).rejects.toMatchObject(refused);
   await expect(store.update(grown)).rejects.toMatchObject(refused);
 });
-
-/** Writes until the disk is full, then gives `free` bytes back. */
-async function fillUp(path: string, free: number): Promise<void> {
-  const page = Buffer.alloc(4_096);
-  let size = 0;
-  try {
-    for (; ; size += page.length) await writeFile(path, page, { flag: 'a' });
-  } catch {
-    await writeFile(path, Buffer.alloc(size - free));
-  }
-}

@@ -1,3 +1,4 @@
+import { readdir } from 'node:fs/promises';
 import { join } from 'node:path';
 import type { AuthorizationServer } from 'oauth4webapi';
 import { onTestFinished } from 'vitest';
@@ -28,6 +29,8 @@ export interface ConnectionInTest {
   source(store?: Store): Source;
   /** The refresh tokens that the server was given, as fingerprints. */
   presented(): string[];
+  /** How often the lock was taken and given back so far. */
+  locksTaken(): Promise<number>;
   record(): Promise<ConnectionRecord & { grant: NonNullable<ConnectionRecord['grant']> }>;
 }
 
@@ -80,6 +83,7 @@ export async function connectionInTest({ prepare, ...options }: ConnectionOption
     },
     source: (own = openStore(folder, upstream.url).store) => openSource(own, clock),
     presented: () => upstream.requests.filter(isPresentation).map(({ form }) => fingerprint(form?.refresh_token ?? '')),
+    locksTaken: async () => (await readdir(folder)).filter((name) => name.includes('.lock.grave-')).length,
     record: async () => {
       const { grant, ...record } = await store.load();
       if (!grant) throw new Error('the record has no grant');

@@ -1,4 +1,5 @@
 import { execFileSync } from 'node:child_process';
+import { writeFile } from 'node:fs/promises';
 import { onTestFinished } from 'vitest';
 
 /** Puts an empty file system of `size` over a folder until the end of the test; false where mounting is not allowed. */
@@ -19,4 +20,15 @@ function mount(folder: string, options: string): boolean {
   }
   onTestFinished(() => void execFileSync('umount', [folder]));
   return true;
+}
+
+/** Writes until the disk is full, then gives `free` bytes back. */
+export async function fillUp(path: string, free: number): Promise<void> {
+  const page = Buffer.alloc(4_096);
+  let size = 0;
+  try {
+    for (; ; size += page.length) await writeFile(path, page, { flag: 'a' });
+  } catch {
+    await writeFile(path, Buffer.alloc(size - free));
+  }
 }
