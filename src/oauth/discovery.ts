@@ -18,12 +18,14 @@ export interface Discovery {
   scopesSupported?: string[];
 }
 
-export function parseChallenge(header: string | undefined): Challenge {
-  const parameter = (name: string) =>
-    header
-      ?.match(new RegExp(`(?:^|[\\s,])${name}=(?:"((?:[^"\\\\]|\\\\.)*)"|([^\\s,]+))`, 'i'))
-      ?.slice(1, 3)
-      .find(Boolean);
+export function parseChallenge(header = ''): Challenge {
+  // Parameter by parameter, so that nothing inside of a quoted text is taken for one (RFC 9110 section 11.2).
+  const found = header.matchAll(/([\w-]+)\s*=\s*(?:"((?:[^"\\]|\\.)*)"|([^\s,]+))/g);
+  const parameters = [...found].map(([, name = '', quoted, bare]) => ({
+    name: name.toLowerCase(),
+    value: quoted?.replace(/\\(.)/g, '$1') ?? bare,
+  }));
+  const parameter = (wanted: string) => parameters.find(({ name, value }) => name === wanted && value)?.value;
   return { error: parameter('error'), scope: parameter('scope'), resourceMetadataUrl: parameter('resource_metadata') };
 }
 
