@@ -65,6 +65,7 @@ export function createTokenSource(options: TokenSourceOptions): TokenSource {
   const flight = createRefreshFlight({ store, http, clock, log, spread });
   const refusals = createRefusalCount();
   let flying: Promise<FlightResult> | undefined;
+  // Times of the monotonic clock: nobody who sets the wall clock back makes a pause longer.
   /** No token request before this time: back-off or `Retry-After`. */
   let notBefore = 0;
   let failures = 0;
@@ -86,7 +87,7 @@ export function createTokenSource(options: TokenSourceOptions): TokenSource {
     if (result.kind === 'trouble') {
       lastTrouble = result.error;
       const wait = result.retryAfter ?? backOff(failures++, random);
-      notBefore = clock.now() + Math.min(wait, longestWait);
+      notBefore = clock.monotonic() + Math.min(wait, longestWait);
       log.warn(result.error.message, { errorCode: result.error.code });
     } else if (result.kind === 'refreshed') {
       failures = 0;
@@ -113,8 +114,8 @@ export function createTokenSource(options: TokenSourceOptions): TokenSource {
     const tooLong = () =>
       lastTrouble ??
       new BridgeError('AUTHORIZATION_SERVER_UNREACHABLE', `the refresh at ${grant.issuer} takes too long`);
-    if (clock.now() < pausedUntil) throw tooLong();
-    await clock.sleep(notBefore - clock.now(), signal);
+    if (clock.monotonic() < pausedUntil) throw tooLong();
+    await clock.sleep(notBefore - clock.monotonic(), signal);
     const result = signal.aborted ? undefined : await untilAborted(fly({ refused }), signal);
     if (!result) throw tooLong();
     // Waiting does not mend a disk; a network it may.
@@ -123,9 +124,9 @@ export function createTokenSource(options: TokenSourceOptions): TokenSource {
   };
 
   const refreshInBackground = () => {
-    if (flying || clock.now() < Math.max(notBefore, quietUntil, pausedUntil)) return;
+    if (flying || clock.monotonic() < Math.max(notBefore, quietUntil, pausedUntil)) return;
     // An unknown outcome is not presented again while the token works: no lock for each request meanwhile.
-    quietUntil = clock.now() + quietWhileUnknown;
+    quietUntil = clock.monotonic() + quietWhileUnknown;
     void fly({});
   };
 
@@ -136,7 +137,7 @@ export function createTokenSource(options: TokenSourceOptions): TokenSource {
     const token = tokenOf(record, clock.now());
     if (token.fingerprint !== refused || token.age > brandNew || refusals.add(refused) < 2) return;
     refusals.reset();
-    pausedUntil = clock.now() + refusedPause;
+    pausedUntil = clock.monotonic() + refusedPause;
     lastTrouble = new BridgeError(
       'UPSTREAM_REFUSED',
       'the server refuses the access tokens that its authorization server issues',
@@ -150,7 +151,7 @@ export function createTokenSource(options: TokenSourceOptions): TokenSource {
 
   const maintain = async (inUse: boolean) => {
     const record = await store.load();
-    if (!isConnected(record) || clock.now() < Math.max(notBefore, pausedUntil)) return;
+    if (!isConnected(record) || clock.monotonic() < Math.max(notBefore, pausedUntil)) return;
     if (inUse && freshness(record.grant.tokens, clock.now(), spread) === 'ageing') refreshInBackground();
     const dayAgo = clock.now() - idleRefreshAfter;
     if (record.grant.refreshedAt < dayAgo) await fly({ refreshedBefore: dayAgo });
