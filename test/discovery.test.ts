@@ -172,6 +172,7 @@ test.each([
 const basic = `Basic ${Buffer.from('me:hunter2').toString('base64')}`;
 test.each([
   { method: 'none', secret: undefined, authorization: undefined, form: { client_id: 'me', client_secret: null } },
+  { method: 'none', secret: 'hunter2', authorization: undefined, form: { client_id: 'me', client_secret: null } },
   { method: 'client_secret_basic', secret: 'hunter2', authorization: basic, form: { client_id: null } },
   { method: undefined, secret: 'hunter2', authorization: basic, form: { client_id: null } },
   {

@@ -169,6 +169,19 @@ describe('what the server did not serve', () => {
     expect(await asked).toBeDefined();
   });
 
+  test('is tried again in time although somebody sets the clock back', async () => {
+    const { upstream, source, pass, clock } = await connectionInTest();
+    pass(hour + 10 * minute);
+    upstream.faults.next('token', { kind: 'status', status: 429 });
+    const asker = source();
+    await asker.trouble();
+    clock.step(-5 * minute);
+    const asked = asker.current();
+    expect(await clock.untilSleeps((ms) => ms !== minute, asked)).toBe(375);
+    clock.advance(375);
+    expect(await asked).toBeDefined();
+  });
+
   test('before it was not even asked leaves an earlier mark in place', async () => {
     const { upstream, source, record, pass } = await connectionInTest();
     const { current, tokens, trouble } = source();

@@ -34,7 +34,7 @@ export interface ConnectionInTest {
   record(): Promise<ConnectionRecord & { grant: NonNullable<ConnectionRecord['grant']> }>;
 }
 
-export interface Source {
+interface Source {
   tokens: TokenSource;
   /** The value of the current access token. */
   current(refused?: string): Promise<string | undefined>;
