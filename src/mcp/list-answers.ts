@@ -53,8 +53,10 @@ export function createListAnswers(options: ListAnswersOptions) {
     const inTime = await lists.inTime(asking.then((line) => ({ line })).catch(() => undefined));
     if (!due.take()) return undefined;
     if (inTime) return inTime.line;
-    lists.told(method, cached);
-    return resultLine(request.id, cached);
+    // Reading ahead may have brought a newer one.
+    const latest = lists.cached(method) ?? cached;
+    lists.told(method, latest);
+    return resultLine(request.id, latest);
   };
 
   /** Asks upstream for a list; its answer goes to the client only when nobody else took that on. */

@@ -15,6 +15,8 @@ export interface Home {
   browser: StandInBrowser;
   /** The one connection record under this home, or undefined. */
   record(): Promise<ConnectionRecord | undefined>;
+  /** The side file of cached lists, or undefined. */
+  lists(): Promise<{ clients: Record<string, { lists: object }> } | undefined>;
   /** Files of the store. */
   files(): Promise<string[]>;
 }
@@ -33,13 +35,13 @@ export async function openHome(person: Person = 'approves'): Promise<TemporaryHo
   };
   const folder = join(path, '.notion-mcp-bridge');
   const files = () => readdir(folder).catch(() => []);
-  const record = async () => {
-    const name = (await files()).find((file) => /-[0-9a-f]{8}\.json$/.test(file));
-    return name === undefined
-      ? undefined
-      : (JSON.parse(await readFile(join(folder, name), 'utf8')) as ConnectionRecord);
+  const read = async <T>(ending: RegExp) => {
+    const name = (await files()).find((file) => ending.test(file));
+    return name === undefined ? undefined : (JSON.parse(await readFile(join(folder, name), 'utf8')) as T);
   };
-  return { path, browser, record, files, remove };
+  const record = () => read<ConnectionRecord>(/-[0-9a-f]{8}\.json$/);
+  const lists: Home['lists'] = () => read(/-[0-9a-f]{8}\.lists\.json$/);
+  return { path, browser, record, lists, files, remove };
 }
 
 /** What a desktop app leaves of the environment (clients.md), and the stand-in for the browser. */
