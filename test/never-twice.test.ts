@@ -78,7 +78,13 @@ test('a wait that does not fit into the bound is told at once, and the change is
   const client = await connected(upstream);
   const busy = { kind: 'status', status: 503, headers: { 'retry-after': '3600' } } as const;
   upstream.faults.next('mcp', busy, { when: { tool: 'count' } });
+  const gate = upstream.faults.hold('mcp', { when: { rpc: 'tools/list' } });
+  client.send({ id: 'list', method: 'tools/list' });
   const text = await client.textOf('count');
+  // Sent earlier, and answered from the cache after 3 s.
+  await client.receive(({ id }) => id === 'list');
+  expect(client.lines.at(-1)?.json.id).toBe('list');
+  gate.release();
   expect(text).toMatch(/^UPSTREAM_REFUSED: .*503/);
   expect(text).toContain('try again in 3600 seconds');
   expect(await client.textOf('count')).toBe('1');
