@@ -112,7 +112,7 @@ test('unknown requests and notifications pass in both directions', async () => {
       openStream(arrived);
       arrived.response.write(
         'event: message\ndata: {"jsonrpc":"2.0","method":"x/note","params":{"n":90071992547409931}}\n\n' +
-          'event: other\ndata: not for the client\n\ndata:\n\n' +
+          'event: other\ndata: {"jsonrpc":"2.0","method":"x/other"}\n\ndata:\n\n' +
           'data: {"jsonrpc":"2.0","id":"s-1","method":"x/question",\ndata: "params":{"deep":[null]}}\n\n',
       );
       return 'own';
@@ -132,6 +132,7 @@ test('unknown requests and notifications pass in both directions', async () => {
     '{"jsonrpc":"2.0","id":"s-1","result":{"n":90071992547409931},"x-top":1}',
   );
   expect((await client.receive(({ id, method }) => id === 'c-1' && !method)).json.result).toEqual({ got: 1 });
+  expect(client.lines.filter(({ json }) => json.method === 'x/other')).toEqual([]);
 });
 
 test('what a real server adds to its results, and how it refuses, is unchanged', async () => {
