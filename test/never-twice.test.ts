@@ -3,7 +3,7 @@ import { expect, test } from 'vitest';
 import { line } from './support/line.ts';
 import { type RawClient, spawnRaw } from './support/raw-client.ts';
 import { answered, onMethod } from './support/scripted-upstream.ts';
-import { homeInTest } from './support/spawn-bridge.ts';
+import { type Home, homeInTest } from './support/spawn-bridge.ts';
 import { approve } from './support/upstream/browser.ts';
 import type { Fault } from './support/upstream/faults.ts';
 import { upstreamInTest } from './support/upstream/in-test.ts';
@@ -26,8 +26,8 @@ const unserved: [string, Fault][] = [
 ];
 
 /** A greeted client that has seen the tools, so that their annotations are known. */
-async function connected(upstream: Upstream): Promise<RawClient> {
-  const client = spawnRaw({ home: await homeInTest(), url: upstream.url });
+async function connected(upstream: Upstream, home?: Home): Promise<RawClient> {
+  const client = spawnRaw({ home: home ?? (await homeInTest()), url: upstream.url });
   await client.hello();
   expect(await client.request('tools/list')).toHaveProperty('result');
   return client;
@@ -100,12 +100,14 @@ test('a change that met a lost session is made once, in the new one', async () =
 
 test('a change that met a 401 is made once, with a token that is known', async () => {
   const upstream = await upstreamInTest({ testTools: true });
-  const client = await connected(upstream);
+  const home = await homeInTest();
+  const client = await connected(upstream, home);
   upstream.faults.next('mcp', { kind: 'unauthorized' }, { when: { tool: 'count' } });
   expect(await client.textOf('count')).toBe('1');
   await upstream.expireAccessTokens();
   expect(await client.textOf('count')).toBe('2');
   expect(upstream.executions('count')).toBe(2);
+  expect(home.browser.tabs).toHaveLength(1);
 });
 
 test('a change never travels on a connection that was idle for long, which may be dead', async () => {
