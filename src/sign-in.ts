@@ -77,6 +77,7 @@ export function createSignIn({ store, host, openBrowser, clock, log, newId }: Si
   const closed = new AbortController();
   let unsubscribe: (() => void) | undefined;
   let overseeing = false;
+  let looking: Promise<void> | undefined;
 
   const begin = async (request: SignInRequest, signal: AbortSignal): Promise<SignInState> => {
     for (let round = 0; round < mostRounds; round++) {
@@ -170,7 +171,15 @@ export function createSignIn({ store, host, openBrowser, clock, log, newId }: Si
     void oversee();
   };
 
-  const lookAfter = async (pending: PendingSignIn) => {
+  /** One at a time: a call and the watch that take over the same sign-in side by side would register two clients. */
+  const lookAfter = (pending: PendingSignIn): Promise<void> => {
+    looking ??= ensureHost(pending).finally(() => {
+      looking = undefined;
+    });
+    return looking;
+  };
+
+  const ensureHost = async (pending: PendingSignIn) => {
     if (!host.hosts(pending.id) && !(await host.isAlive(pending))) await host.takeOver(pending);
   };
 

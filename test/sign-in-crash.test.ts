@@ -107,4 +107,6 @@ test('a process that is killed before the tab opened leaves the sign-in to anoth
   const successor = await spawnBridge({ home, url: upstream.url });
   expect(await search(successor)).toMatchObject({ isError: false });
   expect(home.browser.tabs).toHaveLength(1);
+  // the one that died, and one more: the successor's call and its watch over the sign-in do not both begin anew
+  expect(upstream.count({ endpoint: 'register' })).toBe(2);
 });
