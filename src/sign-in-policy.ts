@@ -1,4 +1,4 @@
-import { type Clock, createDeadline } from './clock.ts';
+import { type Clock, createDeadline, untilAborted } from './clock.ts';
 import { authorizationOf, type ConnectionRecord, isConnected } from './credentials/record.ts';
 import type { Store } from './credentials/store.ts';
 import { BridgeError, describe } from './errors.ts';
@@ -57,8 +57,9 @@ export function createSignInPolicy({ signIn, store, clock, log, startedAt }: Pol
     const record = await store.load();
     const scope = challenge.error === 'insufficient_scope' ? union(grantedScope(record), challenge.scope) : undefined;
     const state = await within(preparationBound, cancelled, (signal) =>
-      signIn.begin({ challenge, tab: asker.tab, seen, scope }, signal),
+      untilAborted(signIn.begin({ challenge, tab: asker.tab, seen, scope }, signal), signal),
     );
+    if (!state) throw tooSlow();
     if (state.kind === 'connected') return;
     const patience = patienceOf(asker, state);
     const outcome = await within(patience, cancelled, (signal) => signIn.outcome(seen, signal));
@@ -109,6 +110,14 @@ function patienceOf(asker: Asker, state: SignInState & { kind: 'pending' }): num
   if (state.unseen) return 0;
   if (state.first) return asker.first;
   return state.opened ? asker.opened : asker.otherwise;
+}
+
+/** It goes on in the background; the next call joins it (P6). */
+function tooSlow(): BridgeError {
+  return new BridgeError(
+    'AUTHORIZATION_SERVER_UNREACHABLE',
+    `the authorization server did not let a sign-in begin within ${preparationBound / 1000} seconds`,
+  );
 }
 
 function stillPending(state: SignInState & { kind: 'pending' }, waited: number): BridgeError {
