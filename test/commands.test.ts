@@ -84,6 +84,15 @@ test('a login that is interrupted leaves the sign-in to whoever runs', async () 
   expect(await search(bridge)).toMatchObject({ isError: false });
 });
 
+test('a login that waits for a silent server can be interrupted', { timeout: 9_000 }, async () => {
+  const upstream = await upstreamInTest();
+  const login = run(await homeInTest(), upstream, ['login']);
+  const gate = upstream.faults.hold('metadata');
+  await gate.arrived;
+  login.kill('SIGINT');
+  expect(await login.ended).toMatchObject({ code: 1, stderr: expect.stringContaining('(AUTHORIZATION_TIMED_OUT)') });
+});
+
 test('login at a server without authorization says that none is needed', async () => {
   const upstream = await upstreamInTest({ auth: false });
   const home = await homeInTest();

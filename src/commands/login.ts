@@ -1,6 +1,6 @@
 import { createInterface } from 'node:readline';
 import type { Connection } from '../bridge.ts';
-import { createDeadline } from '../clock.ts';
+import { createDeadline, untilAborted } from '../clock.ts';
 import { authorizationOf, isConnected } from '../credentials/record.ts';
 import { BridgeError, describe } from '../errors.ts';
 import { makeContact } from '../first-contact.ts';
@@ -14,16 +14,22 @@ const patience = 3_600_000;
 export const login: Command = async (context) => {
   const connection = context.openConnection();
   try {
-    const request = await needOfSignIn(context, connection);
-    if (request) {
-      await signIn(context, connection, request);
-      await greet(context, connection);
-    }
+    // Whatever it waits for, an interrupt ends it; a code that is being redeemed is waited for by `close`.
+    const done = await untilAborted(signInAndGreet(context, connection), context.stop);
+    if (!done) throw new BridgeError('AUTHORIZATION_TIMED_OUT', 'the sign-in was not finished');
     return 0;
   } finally {
     await connection.close();
   }
 };
+
+async function signInAndGreet(context: CommandContext, connection: Connection): Promise<true> {
+  const request = await needOfSignIn(context, connection);
+  if (!request) return true;
+  await signIn(context, connection, request);
+  await greet(context, connection);
+  return true;
+}
 
 /** What to ask for, or undefined when there is nothing to sign in to. */
 async function needOfSignIn(context: CommandContext, connection: Connection): Promise<SignInRequest | undefined> {
@@ -42,7 +48,7 @@ async function needOfSignIn(context: CommandContext, connection: Connection): Pr
 }
 
 async function signIn(context: CommandContext, connection: Connection, request: SignInRequest): Promise<void> {
-  const deadline = createDeadline(context.clock, patience, context.stop);
+  const deadline = createDeadline(context.clock, patience);
   try {
     const state = await connection.signIn.begin(request, deadline.signal);
     if (state.kind === 'connected') return;
