@@ -37,6 +37,8 @@ export interface SignInHost {
   hosts(id: string): boolean;
   /** The sign-in is over: the listener stays a little longer for a second approval, then it closes. */
   linger(): void;
+  /** Another sign-in has begun: a fixed port that ours lingers on is given back. */
+  makeWay(id: string): void;
   /** Waits for a code that is being redeemed, and for the browser to have its page; then gives the listener up. */
   close(): Promise<void>;
 }
@@ -50,6 +52,7 @@ interface Listener {
 /** A process that ends gives the browser this long to fetch the page that it was sent to. */
 const pagePatience = 1_000;
 const lingerTime = 120_000;
+const makingWay = 2_000;
 const preparationLimit = 120_000;
 /** A sign-in without a process is given up after this long: its registration may be gone by then. */
 export const orphanLimit = 3_600_000;
@@ -69,7 +72,7 @@ export function createSignInHost(options: SignInHostOptions): SignInHost {
       const challenge = { scope: pending.scope, resourceMetadataUrl: pending.resourceMetadataUrl };
       const { authorizationServer, scopesSupported, ...found } = await discover(upstreamUrl, challenge, { http });
       hosted?.loopback.close();
-      listener = await listen(pending.id, options.callbackPort ?? 0);
+      listener = await listenPatiently(pending.id, options.callbackPort ?? 0);
       const { port, redirectUri } = listener.loopback;
       const scope = pending.scope ?? (scopesSupported?.join(' ') || undefined);
       const { preregistered } = options;
@@ -189,6 +192,25 @@ export function createSignInHost(options: SignInHostOptions): SignInHost {
     return { loopback: await listenForCallback({ id, port, clock, onCallback }), give };
   };
 
+  /** A fixed port may still be held by the listener of the sign-in before, in a process that makes way in a moment. */
+  const listenPatiently = async (id: string, port: number): Promise<Listener> => {
+    const patience = createDeadline(clock, port === 0 ? 0 : makingWay);
+    for (;;) {
+      try {
+        return await listen(id, port);
+      } catch (error) {
+        if (patience.signal.aborted) throw error;
+        await clock.sleep(100, patience.signal);
+      }
+    }
+  };
+
+  const makeWay = (id: string) => {
+    if (!hosted?.finished || hosted.pending.id === id || options.callbackPort === undefined) return;
+    hosted.loopback.close();
+    hosted = undefined;
+  };
+
   const takeInHand = (
     { loopback, give }: Listener,
     pending: PendingSignIn,
@@ -213,6 +235,7 @@ export function createSignInHost(options: SignInHostOptions): SignInHost {
     takeOver,
     hosts: (id) => hosted?.pending.id === id,
     linger,
+    makeWay,
     close: async () => {
       await callback.settle();
       await pageShown();

@@ -192,6 +192,7 @@ export function createSignIn({ store, host, openBrowser, clock, log, newId }: Si
         const { pendingSignIn } = await store.load();
         if (!pendingSignIn) host.linger();
         if (!pendingSignIn || host.hosts(pendingSignIn.id)) break;
+        host.makeWay(pendingSignIn.id);
         await lookAfter(pendingSignIn);
         await clock.sleep(lookAtHost, closed.signal);
       }

@@ -4,6 +4,7 @@ import type { AddressInfo } from 'node:net';
 import { join } from 'node:path';
 import { expect, onTestFinished, test } from 'vitest';
 import { codeExchange, linkIn, openedTab, search } from './support/opened-tab.ts';
+import { runCommand } from './support/run-command.ts';
 import { homeInTest, spawnBridge } from './support/spawn-bridge.ts';
 import { ageTokens } from './support/stored-record.ts';
 import { approve } from './support/upstream/browser.ts';
@@ -139,4 +140,19 @@ test('a callback port that another program has is named, and costs nothing', asy
   await new Promise((resolve) => stranger.close(resolve));
   expect(await search(fixed)).toMatchObject({ isError: false });
   expect((await home.record())?.grant?.redirectUri).toBe(`http://127.0.0.1:${port}/callback`);
+});
+
+test('a fixed callback port serves one sign-in after the other, whichever process had the last', async () => {
+  const upstream = await upstreamInTest();
+  const home = await homeInTest();
+  const probe = createServer();
+  await new Promise<void>((resolve) => probe.listen(0, '127.0.0.1', resolve));
+  const args = ['--callback-port', String((probe.address() as AddressInfo).port), '--url', upstream.url];
+  await new Promise((resolve) => probe.close(resolve));
+  // the listener of this one stays for a while after the approval (product.md 7)
+  const bridge = await spawnBridge({ home, url: upstream.url, args });
+  expect(await search(bridge)).toMatchObject({ isError: false });
+  expect(await runCommand(home, ['logout', ...args]).ended).toMatchObject({ code: 0 });
+  expect(await runCommand(home, ['login', ...args]).ended).toMatchObject({ code: 0 });
+  expect(await search(bridge)).toMatchObject({ isError: false });
 });
