@@ -43,7 +43,7 @@ const layers: RegExp[] = [
   /^bridge\.ts$/,
   /^sign-in(-[a-z]+)?\.ts$/,
   /^mcp\//,
-  /^(token-source|refresh-flight)\.ts$/,
+  /^(token-source|refresh-flight|upkeep)\.ts$/,
   /^(oauth|credentials)\//,
   /^(config|errors|log|log-file|clock|http)\.ts$/,
 ];
@@ -58,7 +58,7 @@ const upward: Record<string, string> = {
 /** Which files may know a package, and which may know its types only. */
 const fences: Record<string, { values: RegExp; types?: RegExp }> = {
   conf: { values: /^credentials\/store\.ts$/ },
-  atomically: { values: /^(credentials\/store|mcp\/list-cache)\.ts$/ },
+  atomically: { values: /^credentials\/(store|side-file)\.ts$/ },
   'proper-lockfile': { values: /^credentials\/lock\.ts$/ },
   open: { values: /^oauth\/browser\.ts$/ },
   oauth4webapi: { values: /^oauth\//, types: /^credentials\/(record|grant)\.ts$/ },

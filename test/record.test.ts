@@ -1,4 +1,5 @@
 import { describe, expect, test } from 'vitest';
+import { parseRecord } from '../src/credentials/parse-record.ts';
 import {
   authorizationOf,
   covers,
@@ -7,7 +8,6 @@ import {
   fingerprint,
   isConnected,
   needOf,
-  parseRecord,
   schemaVersion,
 } from '../src/credentials/record.ts';
 import { connectedRecord, issuedAt, livingOwner, refreshMark, upstreamUrl } from './support/records.ts';

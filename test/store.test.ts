@@ -52,6 +52,17 @@ test('members that we do not know survive an update', async () => {
   expect(await onDisk()).toEqual({ ...record, generation: 2 });
 });
 
+test('a draft that a crash left behind, with tokens in it, is swept; other files stay', async () => {
+  const { folder, store, location } = await storeInTest();
+  await store.update(grown);
+  await writeFile(`${location.record}.tmp-1700000000abcdef`, '{"access_token":"left"');
+  await writeFile(`${location.record}.corrupt-1700000000`, 'kept');
+  await store.update(grown);
+  const files = await readdir(folder);
+  expect(files.filter((name) => name.includes('.tmp-'))).toEqual([]);
+  expect(files.filter((name) => name.includes('.corrupt-'))).toHaveLength(1);
+});
+
 test('an update that changes nothing writes nothing', async () => {
   const { store, location } = await storeInTest();
   await store.update(grown);

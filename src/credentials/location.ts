@@ -21,7 +21,7 @@ export function defaultFolder(): string {
 
 export function locate(folder: string, profile: string, upstreamUrl: URL): Location {
   const digest = createHash('sha256').update(upstreamUrl.href).digest('hex').slice(0, 8);
-  const name = `${profile}@${upstreamUrl.hostname.replace(/[^a-z0-9.-]/g, '_')}-${digest}`;
+  const name = `${profile}@${upstreamUrl.hostname.replace(/[^a-z0-9.-]/g, '_').slice(0, 60)}-${digest}`;
   const at = (suffix: string) => join(folder, `${name}${suffix}`);
   return { folder, record: at('.json'), lists: at('.lists.json'), counters: at('.counters.json') };
 }

@@ -1,6 +1,6 @@
-import { mkdirSync, renameSync, statSync, watch as watchFolder } from 'node:fs';
+import { mkdirSync, readdirSync, renameSync, rmSync, statSync, watch as watchFolder } from 'node:fs';
 import { open, stat } from 'node:fs/promises';
-import { basename, dirname } from 'node:path';
+import { basename, dirname, join } from 'node:path';
 import { Readable } from 'node:stream';
 import { writeFile } from 'atomically';
 import Conf from 'conf';
@@ -9,7 +9,8 @@ import { BridgeError, errnoOf, unreadable } from '../errors.ts';
 import type { Log } from '../log.ts';
 import type { Location } from './location.ts';
 import { createLock, type HeldLock } from './lock.ts';
-import { type ConnectionRecord, covers, emptyRecord, parseRecord, schemaVersion } from './record.ts';
+import { parseRecord } from './parse-record.ts';
+import { type ConnectionRecord, covers, emptyRecord, schemaVersion } from './record.ts';
 
 /** The record as the holder of the lock sees it. */
 export interface LockedRecord {
@@ -63,6 +64,7 @@ export function createStore({ location, upstreamUrl, clock, log }: StoreOptions)
     makeFolder(location.folder);
     changes.begin();
     const held = await lock.acquire(signal);
+    sweepDrafts(path);
     const read = async () => {
       let found = readFile(path);
       if (found.kind === 'damaged') {
@@ -164,6 +166,17 @@ function moveAside(path: string, clock: Clock, log: Log): void {
   const aside = `${path}.corrupt-${clock.now()}`;
   renameSync(path, aside);
   log.error('the connection record was damaged and was moved aside', { path: aside });
+}
+
+/**
+ * Only the holder of the lock writes, so a draft that is there now was left by a crash, with tokens in it, or belongs to
+ * a holder that was stopped in mid-write and robbed: without its draft it cannot put old tokens over new ones (P4).
+ */
+function sweepDrafts(path: string): void {
+  const folder = dirname(path);
+  for (const name of readdirSync(folder)) {
+    if (name.startsWith(`${basename(path)}.tmp-`)) rmSync(join(folder, name), { force: true });
+  }
 }
 
 /**

@@ -1,9 +1,5 @@
 import { createHash } from 'node:crypto';
-import { readFileSync } from 'node:fs';
-import { mkdir, readFile } from 'node:fs/promises';
-import { dirname } from 'node:path';
-import { writeFile } from 'atomically';
-import { describe } from '../errors.ts';
+import { createSideFile } from '../credentials/side-file.ts';
 import type { Log } from '../log.ts';
 import type { ServerDescription } from './session.ts';
 
@@ -51,27 +47,17 @@ export function clientKey(hello: Record<string, unknown>): string {
 const clientsKept = 20;
 
 export function createListCache(path: string, log: Log): ListCache {
+  const file = createSideFile(path, acceptCache, log);
   let known: CacheFile | undefined;
-  let writing: Promise<void> = Promise.resolve();
 
   const load = (): CacheFile => {
-    known ??= parse(() => readFileSync(path, 'utf8'));
+    known ??= file.read();
     return known;
   };
 
-  /** Side files are unlocked: the last writer wins, after reading what the others wrote. */
-  const change = (apply: (file: CacheFile) => CacheFile): Promise<void> => {
+  const change = (apply: (content: CacheFile) => CacheFile): Promise<void> => {
     known = apply(load());
-    writing = writing.then(async () => {
-      try {
-        const text = await readFile(path, 'utf8').catch(() => '');
-        await mkdir(dirname(path), { recursive: true, mode: 0o700 });
-        await writeFile(path, JSON.stringify(apply(parse(() => text))), { mode: 0o600, fsync: false });
-      } catch (error) {
-        log.debug('could not write the list cache', { why: describe(error) });
-      }
-    });
-    return writing;
+    return file.change(apply);
   };
 
   return {
@@ -94,12 +80,10 @@ export function createListCache(path: string, log: Log): ListCache {
   };
 }
 
-function parse(read: () => string): CacheFile {
-  try {
-    const file = JSON.parse(read()) as Partial<CacheFile>;
-    const server = file.server && typeof file.server.protocolVersion === 'string' ? { server: file.server } : {};
-    return { ...server, clients: typeof file.clients === 'object' && file.clients !== null ? file.clients : {} };
-  } catch {
-    return { clients: {} };
-  }
+function acceptCache(json: unknown): CacheFile {
+  const { server, clients } = (json ?? {}) as Partial<CacheFile>;
+  return {
+    ...(server && typeof server.protocolVersion === 'string' ? { server } : {}),
+    clients: typeof clients === 'object' && clients !== null ? clients : {},
+  };
 }
