@@ -149,6 +149,7 @@ test('a dead grant answers lists from the cache, without a tab', async () => {
   await upstream.revokeGrants();
   const client = spawnRaw({ home, url: upstream.url });
   await client.hello();
+  await expect.poll(async () => (await home.record())?.state, { timeout: 10_000 }).toBe('needs_reconnect');
   expect(await names(client)).toEqual(before);
   expect((await client.request('prompts/list')).result.prompts).toHaveLength(1);
   expect(home.browser.tabs).toHaveLength(1);

@@ -161,6 +161,8 @@ test('a call that is being given up is not sent to a new session', async () => {
   await upstream.dropSessions();
   call.release();
   await upstream.waitFor({ tool: 'count', status: 404 });
+  // Time enough for a new session.
+  for (let round = 0; round < 200; round += 1) await client.request('ping');
   cancellation.release();
   expect(await client.textOf('count')).toBe('1');
   expect(upstream.count({ tool: 'count' })).toBe(2);
