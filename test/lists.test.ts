@@ -1,6 +1,7 @@
 import { expect, test } from 'vitest';
 import { type RawClient, spawnRaw } from './support/raw-client.ts';
 import { runCommand } from './support/run-command.ts';
+import { answered, openStream, scriptedUpstream } from './support/scripted-upstream.ts';
 import { type Home, homeInTest } from './support/spawn-bridge.ts';
 import { approve } from './support/upstream/browser.ts';
 import type { Gate } from './support/upstream/faults.ts';
@@ -138,6 +139,26 @@ test('a list that does not come is answered from the cache of this very client, 
   expect(listed.map(({ name }: { name: string }) => name)).toEqual([...before, 'notion-get-teams']);
   await same.receive(listChanged);
   expect(await names(same)).toEqual([...before, 'notion-get-teams']);
+});
+
+test('a live list is given once, also when its stream stays open', async () => {
+  const tools = [{ name: 'only', inputSchema: { type: 'object' } }];
+  const upstream = await scriptedUpstream((arrived) => {
+    const { id, method } = arrived.json;
+    if (method !== 'tools/list') return undefined;
+    if (id === 'open') {
+      openStream(arrived);
+      arrived.response.write(`data: ${JSON.stringify({ jsonrpc: '2.0', id, result: { tools } })}\n\n`);
+    }
+    return id === 'open' || id === 'never' ? 'own' : answered(id, { tools });
+  });
+  const client = spawnRaw({ home: await homeInTest(), url: upstream.url });
+  await client.hello();
+  expect(await names(client)).toEqual(['only']);
+  for (const id of ['open', 'never']) client.send({ id, method: 'tools/list' });
+  // Answered from the cache: by then the other would have been, too.
+  await client.receive(({ id }) => id === 'never');
+  expect(client.lines.filter(({ json }) => json.id === 'open')).toHaveLength(1);
 });
 
 test('a dead grant answers lists from the cache, without a tab', async () => {

@@ -162,6 +162,18 @@ test('a cut event stream goes on after its last event, so that nothing said mean
   expect(await upstream.waitFor(eventStream, { nth: 2 })).toHaveProperty('lastEventId');
 });
 
+test('a notification that the server never takes holds up the next call only so long', async () => {
+  const { upstream, client } = await connected();
+  const gate = upstream.faults.hold('mcp', { when: { rpc: 'notifications/roots/list_changed' } });
+  client.notify('notifications/roots/list_changed');
+  await gate.arrived;
+  const call = client.textOf('count');
+  await client.request('ping');
+  expect(upstream.count({ tool: 'count' })).toBe(0);
+  expect(await call).toBe('1');
+  gate.release();
+});
+
 test('a bridge that starts offline works as soon as the server is there', async () => {
   const upstream = await upstreamInTest({ auth: false, testTools: true });
   await upstream.stop();
