@@ -142,7 +142,8 @@ describe.each(Object.entries(ways))('the bridge exits by itself on %s', { timeou
     const page = approve(url);
     await gate.arrived;
     leave(bridge);
-    await expectStillThere(bridge);
+    // longer than it waits for the browser to fetch its page
+    await expectStillThere(bridge, 1_300);
     gate.release();
     expect((await page).body).toContain('Connected');
     await expectGone(bridge, home);
@@ -151,8 +152,8 @@ describe.each(Object.entries(ways))('the bridge exits by itself on %s', { timeou
 });
 
 /** Nothing tells that a process goes on waiting: it is given more time than it may take to exit (product.md 4). */
-async function expectStillThere({ ended }: RunningCommand) {
-  expect(await Promise.race([ended, sleep(700, 'still there')])).toBe('still there');
+async function expectStillThere({ ended }: RunningCommand, ms = 700) {
+  expect(await Promise.race([ended, sleep(ms, 'still there')])).toBe('still there');
 }
 
 test('the bridge exits when its input ends before it was asked anything', { timeout: promptly }, async () => {
