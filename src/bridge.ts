@@ -101,6 +101,7 @@ export async function runBridge(surroundings: Surroundings, stdio: Stdio, stop: 
     signIn: (need, wanting, cancelled) => policy.satisfy(need, askers[wanting], cancelled),
     signInRequired: policy.required,
     authorization: () => authorization,
+    readAuthorization: () => readAuthorization(),
     onInitialized: () => {
       signIn.takePart();
       store.subscribe(() => void followRecord());
@@ -113,11 +114,14 @@ export async function runBridge(surroundings: Surroundings, stdio: Stdio, stop: 
     },
   });
 
+  const readAuthorization = async () => {
+    const record = await store.load().catch((error) => log.error(describe(error)));
+    if (record) authorization = { name: authorizationOf(record), connected: isConnected(record) };
+  };
+
   /** A new authorization ends the upstream session and connects anew; `logout` signs every process out (product.md 5). */
   const followRecord = async () => {
-    const record = await store.load().catch((error) => log.error(describe(error)));
-    if (!record) return;
-    authorization = { name: authorizationOf(record), connected: isConnected(record) };
+    await readAuthorization();
     const { session } = relay.upstream;
     const mine = session?.authorization;
     if (mine !== undefined && mine !== authorization.name) await relay.upstream.disconnect();

@@ -2,7 +2,7 @@ import type { Connection, Surroundings } from './bridge.ts';
 import { locate } from './credentials/location.ts';
 import { authorizationOf, isConnected } from './credentials/record.ts';
 import { BridgeError } from './errors.ts';
-import { errorOf } from './mcp/answers.ts';
+import { anonymousHello, errorOf } from './mcp/answers.ts';
 import { createHands } from './mcp/hands.ts';
 import { createListCache } from './mcp/list-cache.ts';
 import { createLists } from './mcp/lists.ts';
@@ -22,7 +22,7 @@ export async function makeContact(
   { http, store, tokens }: Connection,
 ): Promise<Contact> {
   const cache = createListCache(locate(config.folder, config.profile, config.upstreamUrl).lists, log);
-  const hello = { protocolVersion: '2025-11-25', capabilities: {}, clientInfo: { name: 'notion-mcp-bridge', version } };
+  const hello = anonymousHello(version);
   const nobody = async () => undefined;
   const newHands = () => createHands(clock, bound, new AbortController().signal);
   const upstream = createUpstream({

@@ -88,13 +88,13 @@ export function createRefreshFlight({ store, http, clock, log, spread }: FlightO
       mark,
       earlierMark,
     };
-    const flown = { sent, issuer: grant.issuer, outcome: await send(grant, plan.refreshToken) };
+    const flown = { sent, issuer: grant.issuer, outcome: await send(held, grant, plan.refreshToken) };
     if (!held.lock.isHeld()) return flown;
     await save(flown, async () => held.write(withOutcome(await held.read(), sent, flown.outcome, clock.now())));
     return report(flown);
   };
 
-  const send = async (grant: Grant, refreshToken: string): Promise<RefreshOutcome> => {
+  const send = async (held: LockedRecord, grant: Grant, refreshToken: string): Promise<RefreshOutcome> => {
     const deadline = createDeadline(clock, refreshTimeLimit);
     const request = () => requestRefresh(grant, refreshToken, { http, signal: deadline.signal });
     try {
@@ -102,7 +102,7 @@ export function createRefreshFlight({ store, http, clock, log, spread }: FlightO
       if (outcome.kind !== 'rejected' || clock.now() - grant.tokens.issuedAt > youngToken) return outcome;
       // The server's storage is eventually consistent: a token this young may not be known everywhere yet (6.6).
       await clock.sleep(youngTokenWait, deadline.signal);
-      return await request();
+      return held.lock.isHeld() ? await request() : outcome;
     } finally {
       deadline.release();
     }

@@ -18,6 +18,11 @@ export const connectTool = {
   annotations: { readOnlyHint: true, openWorldHint: true },
 };
 
+/** For a client that asks without having introduced itself. */
+export function anonymousHello(version: string): Record<string, unknown> {
+  return { protocolVersion: newestRevision, capabilities: {}, clientInfo: { name: 'notion-mcp-bridge', version } };
+}
+
 /** Answers `initialize` locally, at once, in every state (P6). */
 export function initializeResult(
   requested: unknown,

@@ -50,9 +50,12 @@ const firstResumeDelay = 1_000;
 export function createExchange(http: Http, clock: Clock, random: () => number) {
   /** Posts one message and sees it through to its answer. Never throws. */
   return async function post(outgoing: Outgoing): Promise<Delivery> {
-    const dead = new AbortController();
-    const vigil = createVigil(clock, dead, outgoing.isAlive);
-    const signal = AbortSignal.any([outgoing.cancelled, dead.signal]);
+    const over = new AbortController();
+    const cancel = () => over.abort();
+    outgoing.cancelled.addEventListener('abort', cancel);
+    const vigil = createVigil(clock, over, outgoing.isAlive);
+    const { signal } = over;
+    if (outgoing.cancelled.aborted) cancel();
     try {
       const response = await http.request(outgoing.url, {
         method: 'POST',
@@ -76,10 +79,11 @@ export function createExchange(http: Http, clock: Clock, random: () => number) {
       return await readAnswer(response, outgoing, vigil, signal);
     } catch (error) {
       if (outgoing.cancelled.aborted) return { kind: 'cancelled' };
-      if (dead.signal.aborted) return { kind: 'ambiguous', why: 'the server went silent' };
+      if (signal.aborted) return { kind: 'ambiguous', why: 'the server went silent' };
       const sent = !(error instanceof ConnectionError) || error.sent;
       return { kind: sent ? 'ambiguous' : 'not-sent', why: describe(error) };
     } finally {
+      outgoing.cancelled.removeEventListener('abort', cancel);
       vigil.end();
     }
   };
@@ -200,14 +204,14 @@ interface Vigil {
 }
 
 /** Once upstream has a request, only its answer, cancellation, or a dead upstream ends it (product.md 4). */
-function createVigil(clock: Clock, dead: AbortController, isAlive: () => Promise<boolean>): Vigil {
+function createVigil(clock: Clock, exchange: AbortController, isAlive: () => Promise<boolean>): Vigil {
   const over = new AbortController();
   let lastBytes = 0;
   const watch = async () => {
     while (!over.signal.aborted) {
       await clock.sleep(silence - (clock.monotonic() - lastBytes), over.signal);
       if (over.signal.aborted || clock.monotonic() - lastBytes < silence) continue;
-      if (!(await isAlive()) && !over.signal.aborted) return dead.abort();
+      if (!(await isAlive()) && !over.signal.aborted) return exchange.abort();
       lastBytes = clock.monotonic();
     }
   };

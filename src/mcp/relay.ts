@@ -3,6 +3,7 @@ import { BridgeError, describe } from '../errors.ts';
 import type { Log } from '../log.ts';
 import type { Challenge } from '../oauth/discovery.ts';
 import {
+  anonymousHello,
   capabilityOf,
   connectTool,
   emptyResult,
@@ -50,6 +51,7 @@ export interface RelayOptions {
   signInRequired(): Promise<BridgeError>;
   /** The authorization in the record, as it was last read. */
   authorization(): { name: string; connected: boolean };
+  readAuthorization(): Promise<void>;
   onInitialized(): void;
   /** Before a tool is called. */
   onToolCall(): void;
@@ -72,7 +74,7 @@ export function createRelay(options: RelayOptions): Relay {
   const { clock, log, cache, send } = options;
   const requests = createClientRequests({ clock, log, bound: ourBound, send });
   const settings = createSettings();
-  let hello: Record<string, unknown> = {};
+  let hello = anonymousHello(options.version);
   let initialized = false;
   /** A notification awaits its 202 before the next message (product.md 8). */
   let tail: Promise<unknown> = Promise.resolve();
@@ -144,13 +146,16 @@ export function createRelay(options: RelayOptions): Relay {
   const route = (raw: string, request: Request, hands: Hands): Promise<string | undefined> | string => {
     const { id, method, params } = request;
     if (method === 'initialize') {
-      hello = params ?? {};
+      hello = params ?? hello;
       return resultLine(id, initializeResult(hello.protocolVersion, cache.server(), options.version));
     }
     if (method === 'ping') return resultLine(id, {});
     if (method === 'server/discover') return errorLine(id, { code: -32601, message: 'method not found' });
     if (isLacking(method)) return resultLine(id, emptyResult(method));
-    if (Object.hasOwn(listMembers, method)) return listAnswers.answer(raw, request, hands);
+    if (Object.hasOwn(listMembers, method)) {
+      // A list that was cached for the account one has just left is none (product.md 5).
+      return options.readAuthorization().then(() => listAnswers.answer(raw, request, hands));
+    }
     if (settings.note(request)) return forward({ raw, request, hands }).catch(() => resultLine(id, {}));
     if (method !== 'tools/call') return forward({ raw, request, hands });
     if (params?.name === connectTool.name) return answerConnect(id, request, hands);

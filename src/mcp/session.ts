@@ -29,6 +29,7 @@ export interface Session {
 
 export function sessionHeaders(session: Session | undefined, token: AccessToken | undefined): Record<string, string> {
   return {
+    'user-agent': 'notion-mcp-bridge',
     ...(token ? { authorization: `Bearer ${token.value}` } : {}),
     ...(session ? { 'mcp-protocol-version': session.server.protocolVersion } : {}),
     ...(session?.id === undefined ? {} : { 'mcp-session-id': session.id }),
