@@ -127,7 +127,7 @@ function parse(argv: readonly string[]): { values: Values; positionals: string[]
     const { values, positionals } = parseArgs({ args: [...argv], options, allowPositionals: true, strict: true });
     return { values: values as Values, positionals };
   } catch (error) {
-    throw invalid((describe(error).split('. ')[0] ?? '').toLowerCase());
+    throw invalid((describe(error).split(/\.\s/)[0] ?? '').toLowerCase());
   }
 }
 

@@ -1,6 +1,6 @@
 import { watch } from 'node:fs';
-import { mkdir, readdir, readFile, rm, writeFile } from 'node:fs/promises';
-import { join } from 'node:path';
+import { mkdir, readdir, readFile, rm, utimes, writeFile } from 'node:fs/promises';
+import { dirname, join } from 'node:path';
 import { expect, test } from 'vitest';
 import { systemClock } from '../src/clock.ts';
 import { createLock, isElsewhere, isGone, newOwner } from '../src/credentials/lock.ts';
@@ -60,20 +60,32 @@ test('a folder that does not exist is told apart from a lock that is held', asyn
 
 test('what earlier locks left behind goes after ten minutes, and not earlier', async () => {
   const { folder, path } = await lockInTest();
-  const clock = clockInTest();
   const remains = async () => (await readdir(folder)).filter((name) => /grave|draft/.test(name));
+  const age = async (names: string[], minutes: number) => {
+    const then = Date.now() / 1000 - minutes * 60;
+    for (const name of names) await utimes(join(folder, name), then, then);
+  };
   await mkdir(`${path}.draft-of-a-crash`);
   await writeFile(join(folder, 'record.json.corrupt-1'), 'kept');
-  await (await createLock(path, clock).acquire()).release();
+  await (await createLock(path, systemClock).acquire()).release();
   const first = await remains();
   expect(first).toHaveLength(2);
-  clock.advance(540_000);
-  await (await createLock(path, clock).acquire()).release();
+  await age(first, 9);
+  await (await createLock(path, systemClock).acquire()).release();
   expect(await remains()).toEqual(expect.arrayContaining(first));
-  clock.advance(120_000);
-  await (await createLock(path, clock).acquire()).release();
+  await age([...first, 'record.json.corrupt-1'], 11);
+  await (await createLock(path, systemClock).acquire()).release();
   expect(await remains()).not.toEqual(expect.arrayContaining([expect.stringMatching(first.join('|'))]));
   expect(await readdir(folder)).toContain('record.json.corrupt-1');
+});
+
+test('a clock that is hours ahead sweeps no draft of a living process', async () => {
+  const { path } = await lockInTest();
+  const clock = clockInTest();
+  clock.advance(7_200_000);
+  await mkdir(`${path}.draft-of-a-living-process`);
+  await (await createLock(path, clock).acquire()).release();
+  expect(await readdir(dirname(path))).toContain('record.json.lock.draft-of-a-living-process');
 });
 
 test('a late release cannot remove the lock of the thief, even when nothing remains of its own', async () => {
@@ -98,10 +110,9 @@ test('remains that cannot be swept keep nobody from the lock', async (context) =
   const { path } = await lockInTest();
   const remains = `${path}.grave-of-another-user`;
   await mkdir(remains);
+  await utimes(remains, 0, 0);
   if (!mountReadOnly(remains)) context.skip('cannot mount here');
-  const clock = clockInTest();
-  clock.advance(660_000);
-  const held = await createLock(path, clock).acquire();
+  const held = await createLock(path, systemClock).acquire();
   expect(held.isHeld()).toBe(true);
   await held.release();
 });

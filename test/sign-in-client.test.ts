@@ -40,7 +40,7 @@ async function clientsSeen(upstream: Upstream, args: string[], home: Awaited<Ret
 test('--client-id signs in and refreshes with that client, and registers none', async () => {
   const upstream = await upstreamInTest();
   const { client_id } = await registerByHand(upstream, 'none');
-  expect(await clientsSeen(upstream, ['--client-id', client_id], await homeInTest())).toEqual([client_id]);
+  expect(await clientsSeen(upstream, [`--client-id=${client_id}`], await homeInTest())).toEqual([client_id]);
   expect(upstream.count({ endpoint: 'register' })).toBe(1);
 });
 
@@ -50,7 +50,7 @@ test('--client-secret-file authenticates that client at the token endpoint', asy
   const { client_id, client_secret = '' } = await registerByHand(upstream, 'client_secret_basic');
   const file = join(home.path, 'client-secret');
   await writeFile(file, `${client_secret}\n`);
-  const args = ['--client-id', client_id, '--client-secret-file', file];
+  const args = [`--client-id=${client_id}`, '--client-secret-file', file];
   expect(await clientsSeen(upstream, args, home)).toEqual([client_id]);
   expect(upstream.count({ endpoint: 'register' })).toBe(1);
 });

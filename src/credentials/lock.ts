@@ -73,7 +73,7 @@ export function createLock(path: string, clock: Clock): Lock {
         realpath: false,
         stale: never,
         update: heartbeat,
-        fs: namedFolders(owner, clock),
+        fs: namedFolders(owner),
         onCompromised: () => {
           compromised = true;
         },
@@ -152,13 +152,13 @@ function bury(path: string, nonce: string): void {
 }
 
 /** The file system as proper-lockfile sees it: a lock folder appears with its owner's name in it, in one step. */
-function namedFolders(owner: Owner, clock: Clock) {
+function namedFolders(owner: Owner) {
   const mkdir = (path: string, done: (error: unknown) => void) => {
     const draft = `${path}.draft-${owner.nonce}`;
     try {
-      sweepGraves(path, clock.now());
       fs.mkdirSync(draft, { mode: 0o700 });
       fs.writeFileSync(join(draft, 'owner.json'), JSON.stringify(owner), { mode: 0o600 });
+      sweepRemains(draft);
       fs.renameSync(draft, path);
       done(null);
     } catch (error) {
@@ -183,14 +183,18 @@ function readOwner(path: string): Owner | undefined {
   }
 }
 
-/** Graves stay long enough to stop every late hand, then go. One that cannot be removed does no harm. */
-function sweepGraves(path: string, now: number): void {
-  const folder = dirname(path);
+/**
+ * Graves stay long enough to stop every late hand, then go, and so do drafts of a crash. Age is told by the file system's
+ * own clock, from the draft that was made just now: a clock that was set must not sweep the draft of a living process.
+ */
+function sweepRemains(draft: string): void {
+  const folder = dirname(draft);
+  const { mtimeMs: now } = fs.statSync(draft);
   for (const name of fs.readdirSync(folder)) {
     if (!/\.lock\.(grave|draft)-/.test(name)) continue;
     try {
-      const { ctimeMs } = fs.statSync(join(folder, name));
-      if (now - ctimeMs > graveLife) fs.rmSync(join(folder, name), { recursive: true, force: true });
+      const { mtimeMs } = fs.statSync(join(folder, name));
+      if (now - mtimeMs > graveLife) fs.rmSync(join(folder, name), { recursive: true, force: true });
     } catch {
       // Another process was faster, or it belongs to another user.
     }

@@ -215,6 +215,8 @@ function createChanges(path: string) {
   const begin = () => {
     if (watcher || listeners.size === 0) return;
     try {
+      // A bridge that is there before the folder would never hear of the first sign-in.
+      mkdirSync(dirname(path), { recursive: true, mode: 0o700 });
       watcher = watchFolder(dirname(path), { persistent: false }, (_event, name) => {
         if (name === null || name === basename(path)) tell();
       });
