@@ -14,7 +14,7 @@ const lists = {
 
 /** Resolves once the side file of cached lists holds what upstream said. */
 async function cached(home: Home): Promise<void> {
-  await expect.poll(() => home.files()).toContainEqual(expect.stringMatching(/lists/));
+  await expect.poll(() => home.files()).toContainEqual(expect.stringMatching(/\.lists\.json$/));
 }
 
 async function leave(bridge: RawClient): Promise<void> {
