@@ -2,6 +2,7 @@ import * as oauth from 'oauth4webapi';
 import type { AuthorizationAttempt, ClientRegistration } from '../credentials/record.ts';
 import { ConnectionError } from '../http.ts';
 import { clientAuthentication, type OAuthContext, oauthClient, requestOptions } from './client.ts';
+import { errorCodeOf, readTokenAnswer } from './token-answer.ts';
 
 /** What one authorization request and its code exchange are about. */
 export interface AuthorizationRequest {
@@ -55,7 +56,7 @@ export function readCallback(
   } catch (error) {
     return {
       kind: 'error',
-      oauthError: error instanceof oauth.AuthorizationResponseError ? error.error : 'invalid_response',
+      oauthError: (error instanceof oauth.AuthorizationResponseError && errorCodeOf(error.error)) || 'invalid_response',
     };
   }
 }
@@ -80,11 +81,11 @@ export async function redeemCode(
     attempt.codeVerifier,
     { ...requestOptions(context), additionalParameters: { resource: request.resource } },
   );
-  return oauth.processAuthorizationCodeResponse(request.server, client, response);
+  return oauth.processAuthorizationCodeResponse(request.server, client, await readTokenAnswer(response));
 }
 
 /** The OAuth error code in a failed exchange, or a word of ours. */
 export function exchangeErrorOf(error: unknown): string {
-  if (error instanceof oauth.ResponseBodyError) return error.error;
+  if (error instanceof oauth.ResponseBodyError) return errorCodeOf(error) ?? 'invalid_response';
   return error instanceof ConnectionError ? 'connection_lost' : 'invalid_response';
 }

@@ -3,6 +3,7 @@ import type { Grant } from '../credentials/record.ts';
 import { describe } from '../errors.ts';
 import { ConnectionError } from '../http.ts';
 import { clientAuthentication, type OAuthContext, oauthClient, requestOptions } from './client.ts';
+import { errorCodeOf, readTokenAnswer } from './token-answer.ts';
 
 /** The five classes of answers (product.md 6.5). Only `rejected` changes what is known about the token. */
 export type RefreshOutcome =
@@ -38,10 +39,9 @@ export async function requestRefresh(
 }
 
 async function classify(grant: Grant, client: oauth.Client, response: Response): Promise<RefreshOutcome> {
-  const body = await response.text();
-  if (response.status === 200) return processSuccess(grant, client, response, body);
-  const json = parseObject(body);
-  const oauthError = typeof json?.error === 'string' ? json.error : undefined;
+  if (response.status === 200) return processSuccess(grant, client, response);
+  const json = parseObject(await response.text());
+  const oauthError = errorCodeOf(json?.error);
   const retryAfter = parseRetryAfter(response.headers.get('retry-after'));
   if (response.status === 429 || oauthError === 'temporarily_unavailable') {
     return { kind: 'refused-for-now', oauthError: oauthError ?? 'rate_limited', retryAfter };
@@ -53,18 +53,12 @@ async function classify(grant: Grant, client: oauth.Client, response: Response):
   return { kind: 'refused-for-now', oauthError: oauthError ?? `status ${response.status}`, retryAfter };
 }
 
-async function processSuccess(
-  grant: Grant,
-  client: oauth.Client,
-  response: Response,
-  body: string,
-): Promise<RefreshOutcome> {
+async function processSuccess(grant: Grant, client: oauth.Client, response: Response): Promise<RefreshOutcome> {
   try {
-    const { status, headers } = response;
-    const copy = new Response(body, { status, headers });
+    const answer = await readTokenAnswer(response);
     return {
       kind: 'renewed',
-      response: await oauth.processRefreshTokenResponse(grant.authorizationServer, client, copy),
+      response: await oauth.processRefreshTokenResponse(grant.authorizationServer, client, answer),
     };
   } catch (error) {
     return { kind: 'unknown', why: describe(error) };
