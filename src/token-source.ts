@@ -1,7 +1,7 @@
 import { backOff, type Clock, untilAborted } from './clock.ts';
 import { withNeedOfReconnect } from './credentials/grant.ts';
 import { authorizationOf, type ConnectionRecord, fingerprint, type Grant, isConnected } from './credentials/record.ts';
-import { freshness } from './credentials/refresh-plan.ts';
+import { freshnessOf } from './credentials/refresh-plan.ts';
 import type { Store } from './credentials/store.ts';
 import { BridgeError } from './errors.ts';
 import type { Http } from './http.ts';
@@ -103,7 +103,7 @@ export function createTokenSource(options: TokenSourceOptions): TokenSource {
       const record = await store.load();
       if (!isConnected(record)) return undefined;
       const token = tokenOf(record, clock.now());
-      const state = token.fingerprint === refused ? 'ended' : freshness(record.grant.tokens, clock.now(), spread);
+      const state = freshnessOf(record.grant, { now: clock.now(), spread, refused });
       if (state === 'ageing') refreshInBackground();
       if (state !== 'ended') return token;
       await refreshNow(refused, signal, record.grant);
@@ -152,7 +152,7 @@ export function createTokenSource(options: TokenSourceOptions): TokenSource {
   const maintain = async (inUse: boolean) => {
     const record = await store.load();
     if (!isConnected(record) || clock.monotonic() < Math.max(notBefore, pausedUntil)) return;
-    if (inUse && freshness(record.grant.tokens, clock.now(), spread) === 'ageing') refreshInBackground();
+    if (inUse && freshnessOf(record.grant, { now: clock.now(), spread }) === 'ageing') refreshInBackground();
     const dayAgo = clock.now() - idleRefreshAfter;
     if (record.grant.refreshedAt < dayAgo) await fly({ refreshedBefore: dayAgo });
   };

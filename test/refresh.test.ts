@@ -1,5 +1,5 @@
 import { describe, expect, test } from 'vitest';
-import { fingerprint } from '../src/credentials/record.ts';
+import { fingerprint, type TokenSet } from '../src/credentials/record.ts';
 import { connectionInTest, isRefresh } from './support/connection.ts';
 import { knock } from './support/upstream/in-test.ts';
 import { register } from './support/upstream/oauth-client.ts';
@@ -100,6 +100,23 @@ test('a response without lifetime counts as an hour', async () => {
   expect(presented()).toHaveLength(1);
   const { issuedAt, expiresAt } = (await record()).grant.tokens;
   expect(expiresAt - issuedAt).toBe(hour);
+});
+
+test('without any refresh token the access token serves until it is refused, whatever lifetime was assumed', async () => {
+  const { store, source, record, presented, clock } = await connectionInTest();
+  const withoutRefreshToken = ({ refresh_token: _token, ...tokens }: TokenSet) => tokens;
+  await store.update(
+    (now) => now.grant && { ...now, grant: { ...now.grant, tokens: withoutRefreshToken(now.grant.tokens) } },
+  );
+  const { access_token } = (await record()).grant.tokens;
+  clock.advance(3 * day);
+  const { current, tokens } = source();
+  await tokens.maintain(true);
+  expect([await current(), await source().current()]).toEqual([access_token, access_token]);
+  expect((await record()).state).toBe('connected');
+  expect(await current(fingerprint(access_token))).toBeUndefined();
+  expect(await record()).toMatchObject({ state: 'needs_reconnect', reason: 'no_refresh_token' });
+  expect(presented()).toEqual([]);
 });
 
 test('nobody signed in gives no token and no request', async () => {

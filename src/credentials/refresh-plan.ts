@@ -28,6 +28,16 @@ export function freshness(tokens: TokenSet, now: number, spread: number): Freshn
   return now >= tokens.expiresAt - refreshMargin(tokens, spread) ? 'ageing' : 'fresh';
 }
 
+/**
+ * How far the grant's access token is. Where nothing could renew it, it serves until the server refuses it, whatever
+ * lifetime was told or assumed (product.md 6.7).
+ */
+export function freshnessOf(grant: Grant, { now, spread, refused }: Omit<Circumstances, 'refreshedBefore'>): Freshness {
+  if (refused !== undefined && refused === fingerprint(grant.tokens.access_token)) return 'ended';
+  const renewable = [grant.tokens.refresh_token, grant.alternate, grant.previous].some((one) => one !== undefined);
+  return renewable ? freshness(grant.tokens, now, spread) : 'fresh';
+}
+
 export interface Circumstances {
   now: number;
   spread: number;
@@ -52,8 +62,7 @@ export type RefreshPlan =
 export function planRefresh(record: ConnectionRecord, at: Circumstances): RefreshPlan {
   if (!isConnected(record)) return { kind: 'signed-out' };
   const { grant, refreshUnderWay } = record;
-  const refused = at.refused !== undefined && at.refused === fingerprint(grant.tokens.access_token);
-  const state = refused ? 'ended' : freshness(grant.tokens, at.now, at.spread);
+  const state = freshnessOf(grant, at);
   const due = state !== 'fresh' || (at.refreshedBefore !== undefined && grant.refreshedAt < at.refreshedBefore);
   if (!due) return { kind: 'use' };
   if (refreshUnderWay) {
