@@ -125,10 +125,18 @@ function parse(argv: readonly string[]): { values: Values; positionals: string[]
   );
   try {
     const { values, positionals } = parseArgs({ args: [...argv], options, allowPositionals: true, strict: true });
-    return { values: values as Values, positionals };
+    return { values: withoutEmpty(values as Values), positionals };
   } catch (error) {
+    if (error instanceof BridgeError) throw error;
     throw invalid((describe(error).split(/\.\s/)[0] ?? '').toLowerCase());
   }
+}
+
+/** A folder without a name would be the working directory, and a client without an ID makes a record that is no record. */
+function withoutEmpty(values: Values): Values {
+  const empty = Object.entries(values).find(([, value]) => typeof value === 'string' && value.trim() === '');
+  if (empty) throw invalid(`--${empty[0]} has no value`);
+  return values;
 }
 
 function fromEnvironment(environment: Environment): Values {

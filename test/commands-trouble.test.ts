@@ -29,6 +29,8 @@ describe('what the command line gets wrong is exit code 2, in one sentence with 
     { args: ['--url', 'https://ada:secret@mcp.notion.com/mcp'], message: /^--url must be https[^@]*$/ },
     { args: ['--profile', '../work'], message: /^--profile may hold a to z/ },
     { args: ['--callback-port', '70000'], message: /^--callback-port is not a port: 70000$/ },
+    { args: ['--client-id', ''], message: /^--client-id has no value$/ },
+    { args: ['--config-dir='], message: /^--config-dir has no value$/ },
     { args: ['--log-level', 'loud'], message: /^--log-level is none of error, warn, info, debug: loud$/ },
     { args: ['--client-secret-file', '/nowhere'], message: /^--client-secret-file needs --client-id$/ },
     {
