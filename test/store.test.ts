@@ -1,3 +1,4 @@
+import { renameSync } from 'node:fs';
 import { chmod, mkdir, readdir, readFile, stat, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { expect, test } from 'vitest';
@@ -50,6 +51,28 @@ test('members that we do not know survive an update', async () => {
   await writeFile(location.record, JSON.stringify(record));
   await store.update(grown);
   expect(await onDisk()).toEqual({ ...record, generation: 2 });
+});
+
+test('a holder that is stopped and robbed between asking for its lock and its draft writes nothing', async () => {
+  const { store, location, onDisk } = await storeInTest();
+  await store.update(grown);
+  const writing = store.locked(async (held) => {
+    const written = held.write(grown(grown(await held.read())));
+    renameSync(`${location.record}.lock`, `${location.record}.lock.grave-${held.lock.owner.nonce}`);
+    await written;
+  });
+  await expect(writing).rejects.toMatchObject({ code: 'CREDENTIALS_LOCKED' });
+  expect(await onDisk()).toMatchObject({ generation: 1 });
+});
+
+test('what lies where a draft would, a folder even, does not keep the lock taken', async () => {
+  const { store, location } = await storeInTest();
+  await store.update(grown);
+  const inTheWay = `${location.record}.tmp-1700000000abcdef`;
+  await mkdir(join(inTheWay, 'full'), { recursive: true });
+  const trouble = await store.update(grown).catch((error: unknown) => error);
+  await expect(stat(`${location.record}.lock`)).rejects.toMatchObject({ code: 'ENOENT' });
+  expect([trouble, await store.load()]).toMatchObject([{ generation: 2 }, { generation: 2 }]);
 });
 
 test('a draft that a crash left behind, with tokens in it, is swept; other files stay', async () => {

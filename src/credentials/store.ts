@@ -64,7 +64,6 @@ export function createStore({ location, upstreamUrl, clock, log }: StoreOptions)
     makeFolder(location.folder);
     changes.begin();
     const held = await lock.acquire(signal);
-    sweepDrafts(path);
     const read = async () => {
       let found = readFile(path);
       if (found.kind === 'damaged') {
@@ -73,12 +72,16 @@ export function createStore({ location, upstreamUrl, clock, log }: StoreOptions)
       }
       return accept(found, path, upstreamUrl);
     };
-    const write = async (record: ConnectionRecord) => {
+    const requireLock = () => {
       if (!held.isHeld()) throw new BridgeError('CREDENTIALS_LOCKED', 'another process took the record over');
-      await writeWhole(path, record);
+    };
+    const write = async (record: ConnectionRecord) => {
+      requireLock();
+      await writeWhole(path, record, requireLock);
       changes.tell();
     };
     try {
+      sweepDrafts(path);
       return await work({ lock: held, read, write });
     } finally {
       await held.release();
@@ -175,22 +178,24 @@ function moveAside(path: string, clock: Clock, log: Log): void {
 function sweepDrafts(path: string): void {
   const folder = dirname(path);
   for (const name of readdirSync(folder)) {
-    if (name.startsWith(`${basename(path)}.tmp-`)) rmSync(join(folder, name), { force: true });
+    if (name.startsWith(`${basename(path)}.tmp-`)) rmSync(join(folder, name), { force: true, recursive: true });
   }
 }
 
 /**
  * A stream makes atomically write in a loop: given a string it calls write(2) once and would rename a file that a full
- * disk cut short. The folder is flushed, too, so that the rename survives a power cut.
+ * disk cut short. The folder is flushed, too, so that the rename survives a power cut. The lock is asked for once the
+ * draft is there: whoever robs it before that is noticed, and whoever robs it later sweeps the draft.
  */
-async function writeWhole(path: string, record: ConnectionRecord): Promise<void> {
+async function writeWhole(path: string, record: ConnectionRecord, requireLock: () => void): Promise<void> {
   try {
     const data = Readable.from([Buffer.from(`${JSON.stringify(record, undefined, 2)}\n`)]);
-    await writeFile(path, data, { mode: 0o600, fsync: true });
+    await writeFile(path, data, { mode: 0o600, fsync: true, tmpCreated: requireLock });
     if (process.platform === 'win32') return;
     const folder = await open(dirname(path), 'r');
     await folder.sync().finally(() => folder.close());
   } catch (error) {
+    if (error instanceof BridgeError) throw error;
     throw unreadable('write', path, error);
   }
 }
