@@ -98,7 +98,7 @@ export function createTokenSource(options: TokenSourceOptions): TokenSource {
   };
 
   const current = async ({ refused, signal }: TokenRequest): Promise<AccessToken | undefined> => {
-    if (refused !== undefined) await countRefusal(refused);
+    if (refused !== undefined) await untilAborted(countRefusal(refused), signal);
     for (;;) {
       const record = await store.load();
       if (!isConnected(record)) return undefined;

@@ -209,3 +209,18 @@ describe('upkeep', () => {
     expect(await record()).toMatchObject({ state });
   });
 });
+
+test('a server that is silent about its issuer does not hold up the answer that its tokens are refused', async () => {
+  const { upstream, source, presented } = await connectionInTest();
+  const { tokens, current } = source();
+  const refused = fingerprint((await current(fingerprint((await current()) as string))) as string);
+  const gate = upstream.faults.hold('metadata');
+  const bound = new AbortController();
+  const answer = tokens.current({ refused, signal: bound.signal });
+  answer.catch(() => undefined);
+  await gate.arrived;
+  bound.abort();
+  await expect(answer).rejects.toMatchObject({ code: 'UPSTREAM_REFUSED' });
+  gate.release();
+  expect(presented()).toHaveLength(1);
+});
