@@ -37,6 +37,17 @@ export interface HostedSignIn {
   /** States whose code was sent from here. A successor does not get to know them, and so cannot send it again. */
   redeemedStates: Set<string>;
   finished: boolean;
+  /** How many codes were sent, and which of them, counted from 1, the stored tokens came for. */
+  sentCodes: number;
+  storedCode: number;
+}
+
+export function newHostedSignIn(
+  what: Pick<HostedSignIn, 'pending' | 'prepared' | 'loopback'>,
+  spent: string[],
+): HostedSignIn {
+  const nothingYet = { answers: new Map(), redeemedStates: new Set<string>(), sentCodes: 0, storedCode: 0 };
+  return { ...what, ...nothingYet, spentStates: new Set(spent), finished: false };
 }
 
 interface CallbackOptions {
@@ -112,10 +123,14 @@ export function createCallbackHandler({
       return show({ kind: 'failed', problem: `The sign-in cannot be stored: ${describe(error)}` });
     }
     here.redeemedStates.add(attempt.state);
+    here.sentCodes += 1;
+    const turn = here.sentCodes;
     const deadline = createDeadline(clock, refreshTimeLimit);
     try {
       const response = await redeemCode(requestOf(here), attempt, parameters, { http, signal: deadline.signal });
-      return await keep(here, (now) => withNewGrant(now, here.prepared, here.pending.scope, response, clock.now()));
+      return await keep(here, turn, (now) =>
+        withNewGrant(now, here.prepared, here.pending.scope, response, clock.now()),
+      );
     } catch (error) {
       const oauthError = exchangeErrorOf(error);
       log.warn('the code could not be redeemed', { oauthError, why: describe(error) });
@@ -128,6 +143,7 @@ export function createCallbackHandler({
   /** Tokens in and pending out in one write; tried until it succeeds, since a successful answer is never dropped (P4). */
   const keep = async (
     here: HostedSignIn,
+    turn: number,
     change: (record: ConnectionRecord) => ConnectionRecord,
   ): Promise<CallbackAnswer> => {
     let replaced: Grant | undefined;
@@ -135,10 +151,14 @@ export function createCallbackHandler({
     const save = async (): Promise<ConnectionRecord> => {
       for (;;) {
         try {
-          return await store.update((now) => {
+          const record = await store.update((now) => {
+            // The person approved again meanwhile, which ended this grant: the older never overwrites the newer (P4).
+            if (here.storedCode > turn) return undefined;
             replaced = here.pending.again && now.pendingSignIn?.id === here.pending.id ? now.grant : undefined;
             return change(now);
           });
+          here.storedCode = Math.max(here.storedCode, turn);
+          return record;
         } catch (error) {
           trouble = error;
           log.error('the new tokens could not be stored yet', { why: describe(error) });

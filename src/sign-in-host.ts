@@ -10,6 +10,7 @@ import { obtainClient, type PreregisteredClient } from './oauth/registration.ts'
 import {
   createCallbackHandler,
   type HostedSignIn,
+  newHostedSignIn,
   sameSignIn,
   withAttempt,
   withoutPending,
@@ -63,7 +64,7 @@ export function createSignInHost(options: SignInHostOptions): SignInHost {
   const me = newOwner();
   const closed = new AbortController();
   let hosted: HostedSignIn | undefined;
-  let portRefusedSince: number | undefined;
+  let portRefused: { id: string; since: number } | undefined;
 
   const prepare = async (pending: PendingSignIn) => {
     let listener: Listener | undefined;
@@ -71,7 +72,8 @@ export function createSignInHost(options: SignInHostOptions): SignInHost {
       // 1. discover, 2. bind, 3. register for exactly that redirect URI, 4. authorize URL, 5. tell everybody
       const challenge = { scope: pending.scope, resourceMetadataUrl: pending.resourceMetadataUrl };
       const { authorizationServer, scopesSupported, ...found } = await discover(upstreamUrl, challenge, { http });
-      hosted?.loopback.close();
+      linger();
+      if (options.callbackPort !== undefined) hosted?.loopback.close();
       listener = await listenPatiently(pending.id, options.callbackPort ?? 0);
       const { port, redirectUri } = listener.loopback;
       const scope = pending.scope ?? (scopesSupported?.join(' ') || undefined);
@@ -92,7 +94,7 @@ export function createSignInHost(options: SignInHostOptions): SignInHost {
       const record = await store.update((now) =>
         sameSignIn(now, pending) ? { ...now, pendingSignIn: claimed } : undefined,
       );
-      if (record.pendingSignIn?.id !== pending.id) linger();
+      if (!sameSignIn(record, claimed)) giveUp(listener);
     } catch (error) {
       listener?.loopback.close();
       await store.update((now) => (sameSignIn(now, pending) ? withoutPending(now) : undefined));
@@ -105,7 +107,7 @@ export function createSignInHost(options: SignInHostOptions): SignInHost {
     if (isElsewhere(pending.owner)) return age < orphanLimit;
     if (!pending.prepared) return !isGone(pending.owner) && age < preparationLimit;
     const alive = await isListening(pending.prepared.port, pending.id, http, clock);
-    if (alive) portRefusedSince = undefined;
+    if (alive) portRefused = undefined;
     return alive;
   };
 
@@ -148,24 +150,26 @@ export function createSignInHost(options: SignInHostOptions): SignInHost {
 
   const bindAgain = async (pending: PendingSignIn, port: number): Promise<Listener | undefined> => {
     try {
-      const listener = await listen(pending.id, port);
-      portRefusedSince = undefined;
-      return listener;
+      return await listen(pending.id, port);
     } catch {
       // A process that was stopped still holds its port and may go on; a stranger does not give it back.
-      portRefusedSince ??= clock.monotonic();
-      if (clock.monotonic() - portRefusedSince > portPatience) await withdraw(pending);
+      if (portRefused?.id !== pending.id) portRefused = { id: pending.id, since: clock.monotonic() };
+      if (clock.monotonic() - portRefused.since > portPatience) await withdraw(pending);
       return undefined;
     }
   };
 
   const withdraw = async (pending: PendingSignIn) => {
-    portRefusedSince = undefined;
     await store.update((now) => (sameSignIn(now, pending) ? withoutPending(now) : undefined));
   };
 
-  const linger = () => {
-    const here = hosted;
+  /** Withdrawn meanwhile, or another process took us for dead and went on: nobody got to know of this listener. */
+  const giveUp = ({ loopback }: Listener) => {
+    loopback.close();
+    hosted = undefined;
+  };
+
+  const linger = (here = hosted) => {
     if (!here || here.finished) return;
     here.finished = true;
     void clock.sleep(lingerTime, closed.signal).then(() => {
@@ -217,15 +221,7 @@ export function createSignInHost(options: SignInHostOptions): SignInHost {
     prepared: PreparedSignIn,
     spent: string[] = [],
   ) => {
-    hosted = {
-      pending,
-      prepared,
-      loopback,
-      answers: new Map(),
-      spentStates: new Set(spent),
-      redeemedStates: new Set(),
-      finished: false,
-    };
+    hosted = newHostedSignIn({ pending, prepared, loopback }, spent);
     give(hosted);
   };
 
@@ -234,7 +230,7 @@ export function createSignInHost(options: SignInHostOptions): SignInHost {
     isAlive,
     takeOver,
     hosts: (id) => hosted?.pending.id === id,
-    linger,
+    linger: () => linger(),
     makeWay,
     close: async () => {
       await callback.settle();

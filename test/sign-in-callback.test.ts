@@ -3,7 +3,7 @@ import { expect, test } from 'vitest';
 import { codeExchange, openedTab, search } from './support/opened-tab.ts';
 import { type Home, type SpawnedBridge, spawnBridge } from './support/spawn-bridge.ts';
 import { pendingSignIn, waitForRecord } from './support/stored-record.ts';
-import { approve, approveUnfollowed, follow } from './support/upstream/browser.ts';
+import { approve, approveUnfollowed, deny, follow } from './support/upstream/browser.ts';
 import type { Upstream } from './support/upstream/upstream.ts';
 
 // What arrives at the loopback listener is untrusted (product.md 11).
@@ -161,4 +161,29 @@ test('the result page loads nothing, is not kept, and passes nothing on', async 
   expect(headers.get('cache-control')).toBe('no-store');
   expect(headers.get('referrer-policy')).toBe('no-referrer');
   expect(page.body).not.toMatch(/<script|src=|url\(/);
+});
+
+test('of two approvals the later one is kept, although the tokens of the earlier one come last', async () => {
+  const { upstream, home, bridge, call, url } = await openedTab();
+  const gate = upstream.faults.hold('token', { when: codeExchange, handled: true });
+  const first = follow(await approveUnfollowed(url));
+  await gate.arrived;
+  expect((await approve(url)).body).toContain('Connected');
+  const newer = (await home.record())?.grant?.tokens;
+  gate.release();
+  expect((await first).body).toContain('Connected');
+  expect((await home.record())?.grant?.tokens).toEqual(newer);
+  expect([await call, await search(bridge)]).toMatchObject([{ isError: false }, { isError: false }]);
+  expect(await home.record()).toMatchObject({ generation: 1 });
+});
+
+test('after a no, the tab still takes a yes for two minutes, although a call has asked for a link since', async () => {
+  const { upstream, home, bridge, call, url } = await openedTab();
+  await deny(url);
+  expect((await call).text).toMatch(/^AUTHORIZATION_DENIED/);
+  expect((await search(bridge)).text).toMatch(/^REAUTH_REQUIRED/);
+  expect((await approve(url)).body).toContain('Connected');
+  expect(await search(bridge)).toMatchObject({ isError: false });
+  expect(await home.record()).not.toHaveProperty('pendingSignIn');
+  expect([home.browser.tabs.length, upstream.count({ endpoint: 'register' })]).toEqual([1, 2]);
 });

@@ -3,7 +3,7 @@ import { systemClock } from '../src/clock.ts';
 import { createLock } from '../src/credentials/lock.ts';
 import { codeExchange, openedTab, search } from './support/opened-tab.ts';
 import { homeInTest, spawnBridge } from './support/spawn-bridge.ts';
-import { pendingSignIn, recordPath, waitForRecord } from './support/stored-record.ts';
+import { changeRecord, pendingSignIn, recordPath, waitForRecord } from './support/stored-record.ts';
 import { approve, approveUnfollowed, follow } from './support/upstream/browser.ts';
 import { upstreamInTest } from './support/upstream/in-test.ts';
 
@@ -109,4 +109,28 @@ test('a process that is killed before the tab opened leaves the sign-in to anoth
   expect(home.browser.tabs).toHaveLength(1);
   // the one that died, and one more: the successor's call and its watch over the sign-in do not both begin anew
   expect(upstream.count({ endpoint: 'register' })).toBe(2);
+});
+
+test('a process that was taken for dead while it prepared the sign-in goes on with the one that another prepared', async () => {
+  const upstream = await upstreamInTest();
+  const home = await homeInTest('ignores');
+  const gate = upstream.faults.hold('register');
+  const slow = await spawnBridge({ home, url: upstream.url });
+  const call = search(slow);
+  await gate.arrived;
+  await changeRecord(home, ({ pendingSignIn: pending }) => {
+    if (pending) pending.since -= 121_000;
+  });
+  const other = await spawnBridge({ home, url: upstream.url });
+  const lost = search(other).catch(() => 'the process was killed');
+  await waitForRecord(home, ({ pendingSignIn: now }) => now?.prepared !== undefined);
+  const { url } = await home.browser.tab(1);
+  gate.release();
+  await upstream.waitFor({ endpoint: 'register' }, { nth: 2 });
+  process.kill(other.pid, 'SIGKILL');
+  expect(await lost).toBe('the process was killed');
+  await waitForRecord(home, ({ pendingSignIn: now }) => now?.owner.pid === slow.pid);
+  expect((await approve(url)).body).toContain('Connected');
+  expect(await call).toMatchObject({ isError: false });
+  expect(home.browser.tabs).toHaveLength(1);
 });
