@@ -5,7 +5,7 @@ import type { ConnectionRecord } from '../src/credentials/record.ts';
 import { search } from './support/opened-tab.ts';
 import { runCommand } from './support/run-command.ts';
 import { homeInTest, spawnBridge } from './support/spawn-bridge.ts';
-import { ageTokens, recordPath, storeFolder } from './support/stored-record.ts';
+import { ageTokens, changeRecord, recordPath, storeFolder } from './support/stored-record.ts';
 import { upstreamInTest } from './support/upstream/in-test.ts';
 
 function secretsOf({ grant, pendingSignIn: pending }: ConnectionRecord): string[] {
@@ -114,4 +114,18 @@ test('--config-dir and its environment variable lead to the same other place', a
   expect(code).toBe(0);
   expect(stdout).toContain(`${folder}/default@127.0.0.1-`);
   expect(await readdir(home.path)).not.toContain('.notion-mcp-bridge');
+});
+
+test('times that are none, in a record written by hand, are shown as unknown', async () => {
+  const upstream = await upstreamInTest();
+  const home = await homeInTest();
+  expect(await runCommand(home, ['login', '--url', upstream.url]).ended).toMatchObject({ code: 0 });
+  await changeRecord(home, (record) => {
+    if (record.grant) record.grant.tokens.expiresAt = 1e20;
+    const ended = { client_id: 'earlier', why: 'invalid_grant' };
+    Object.assign(record, { history: [ended] });
+  });
+  const { code, stdout, stderr } = await runCommand(home, ['status', '--url', upstream.url]).ended;
+  expect({ code, stderr }).toEqual({ code: 0, stderr: '' });
+  expect(stdout).toMatch(/access token expires +unknown/);
 });

@@ -51,7 +51,9 @@ function toLines(facts: Facts): string {
 }
 
 function date(ms: number): string {
-  return new Date(ms).toISOString();
+  const time = new Date(ms);
+  // A record that was written by hand may hold anything.
+  return Number.isNaN(time.getTime()) ? 'unknown' : time.toISOString();
 }
 
 function duration(ms: number): string {

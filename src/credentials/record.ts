@@ -168,5 +168,6 @@ export function covers(resource: string, url: string): boolean {
 /** Grants end by age at some servers: what earlier ones reached is what this one may expect, ms since the epoch (product.md 7). */
 export function expectedEnd({ grant, history }: ConnectionRecord): number | undefined {
   const lives = history.filter(({ why }) => why === 'invalid_grant').map((ended) => ended.endedAt - ended.authorizedAt);
-  return grant && lives.length > 0 ? grant.authorizedAt + Math.max(...lives) : undefined;
+  const end = grant && lives.length > 0 ? new Date(grant.authorizedAt + Math.max(...lives)).getTime() : Number.NaN;
+  return Number.isNaN(end) ? undefined : end;
 }
