@@ -55,8 +55,8 @@ const pagePatience = 1_000;
 const lingerTime = 120_000;
 const makingWay = 2_000;
 const preparationLimit = 120_000;
-/** A sign-in without a process is given up after this long: its registration may be gone by then. */
-export const orphanLimit = 3_600_000;
+/** A sign-in without a process is given up after this long, one with a process when somebody asks: its registration may be gone. */
+export const pendingLimit = 3_600_000;
 const portPatience = 60_000;
 
 export function createSignInHost(options: SignInHostOptions): SignInHost {
@@ -104,7 +104,7 @@ export function createSignInHost(options: SignInHostOptions): SignInHost {
 
   const isAlive = async (pending: PendingSignIn) => {
     const age = clock.now() - pending.since;
-    if (isElsewhere(pending.owner)) return age < orphanLimit;
+    if (isElsewhere(pending.owner)) return age < pendingLimit;
     if (!pending.prepared) return !isGone(pending.owner) && age < preparationLimit;
     const alive = await isListening(pending.prepared.port, pending.id, http, clock);
     if (alive) portRefused = undefined;
@@ -113,7 +113,7 @@ export function createSignInHost(options: SignInHostOptions): SignInHost {
 
   const takeOver = async (pending: PendingSignIn) => {
     const { prepared } = pending;
-    if (clock.now() - pending.since > orphanLimit) return withdraw(pending);
+    if (clock.now() - pending.since > pendingLimit) return withdraw(pending);
     if (!prepared) {
       const record = await store.update((now) =>
         sameSignIn(now, pending) ? { ...now, pendingSignIn: { ...pending, owner: me } } : undefined,
@@ -210,7 +210,9 @@ export function createSignInHost(options: SignInHostOptions): SignInHost {
   };
 
   const makeWay = (id: string) => {
-    if (!hosted?.finished || hosted.pending.id === id || options.callbackPort === undefined) return;
+    if (!hosted || hosted.pending.id === id) return;
+    linger();
+    if (options.callbackPort === undefined) return;
     hosted.loopback.close();
     hosted = undefined;
   };

@@ -12,7 +12,7 @@ import { BridgeError, describe } from './errors.ts';
 import type { Log } from './log.ts';
 import type { OpenBrowser } from './oauth/browser.ts';
 import type { Challenge } from './oauth/discovery.ts';
-import type { SignInHost } from './sign-in-host.ts';
+import { pendingLimit, type SignInHost } from './sign-in-host.ts';
 
 /**
  * Who may open a tab (product.md 4, 7). `automatic`: one by itself per need, ever. `asked`: the person asked through the
@@ -104,10 +104,16 @@ export function createSignIn({ store, host, openBrowser, clock, log, newId }: Si
   const claim = async (request: SignInRequest, id: string): Promise<PendingSignIn | undefined> => {
     const isNewer = (record: ConnectionRecord) => isConnected(record) && authorizationOf(record) !== request.seen;
     const record = await store.update((now) =>
-      isNewer(now) || now.pendingSignIn ? undefined : { ...now, pendingSignIn: newPending(now, request, id) },
+      isNewer(now) || (now.pendingSignIn && !isStale(now.pendingSignIn, request))
+        ? undefined
+        : { ...now, pendingSignIn: newPending(now, request, id) },
     );
     return isNewer(record) ? undefined : record.pendingSignIn;
   };
+
+  /** The server may have forgotten its client by now, and shows an error page without a way back: who asks gets a new link. */
+  const isStale = ({ since }: PendingSignIn, { tab }: SignInRequest) =>
+    tab !== 'automatic' && clock.now() - since > pendingLimit;
 
   const newPending = (record: ConnectionRecord, { challenge, scope, again }: SignInRequest, id: string) => {
     const wanted = scope ?? challenge.scope;

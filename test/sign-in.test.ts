@@ -6,7 +6,7 @@ import { expect, onTestFinished, test } from 'vitest';
 import { codeExchange, linkIn, openedTab, search } from './support/opened-tab.ts';
 import { runCommand } from './support/run-command.ts';
 import { homeInTest, spawnBridge } from './support/spawn-bridge.ts';
-import { ageTokens } from './support/stored-record.ts';
+import { ageTokens, changeRecord } from './support/stored-record.ts';
 import { approve } from './support/upstream/browser.ts';
 import { upstreamInTest } from './support/upstream/in-test.ts';
 
@@ -142,13 +142,31 @@ test('a callback port that another program has is named, and costs nothing', asy
   expect((await home.record())?.grant?.redirectUri).toBe(`http://127.0.0.1:${port}/callback`);
 });
 
+async function freePort(): Promise<string> {
+  const probe = createServer();
+  await new Promise<void>((resolve) => probe.listen(0, '127.0.0.1', resolve));
+  const { port } = probe.address() as AddressInfo;
+  await new Promise((resolve) => probe.close(resolve));
+  return String(port);
+}
+
+test('a link that nobody followed for an hour gives way to a new one when somebody asks, on a fixed port too', async () => {
+  const args = ['--callback-port', await freePort()];
+  const { upstream, home, bridge, call, url } = await openedTab({}, args);
+  await changeRecord(home, ({ pendingSignIn: pending }) => {
+    if (pending) pending.since -= 61 * 60_000;
+  });
+  home.browser.person = 'approves';
+  expect(await runCommand(home, ['login', '--url', upstream.url, ...args]).ended).toMatchObject({ code: 0 });
+  expect(home.browser.tabs.map((tab) => tab.url === url)).toEqual([true, false]);
+  expect(upstream.count({ endpoint: 'register' })).toBe(2);
+  expect([await call, await search(bridge)]).toMatchObject([{ isError: false }, { isError: false }]);
+});
+
 test('a fixed callback port serves one sign-in after the other, whichever process had the last', async () => {
   const upstream = await upstreamInTest();
   const home = await homeInTest();
-  const probe = createServer();
-  await new Promise<void>((resolve) => probe.listen(0, '127.0.0.1', resolve));
-  const args = ['--callback-port', String((probe.address() as AddressInfo).port), '--url', upstream.url];
-  await new Promise((resolve) => probe.close(resolve));
+  const args = ['--callback-port', await freePort(), '--url', upstream.url];
   // the listener of this one stays for a while after the approval (product.md 7)
   const bridge = await spawnBridge({ home, url: upstream.url, args });
   expect(await search(bridge)).toMatchObject({ isError: false });
