@@ -142,3 +142,17 @@ test('a record that belongs to another upstream is not used', async () => {
   const told = await failure(home, ['status', '--url', upstream.url]);
   expect(told).toMatchObject({ code: 2, errorCode: 'CONFIG_INVALID' });
 });
+
+test('an interrupt ends logout although the server is slow to revoke, and the sign-in stays', async () => {
+  const upstream = await upstreamInTest();
+  const home = await homeInTest();
+  expect(await runCommand(home, ['login', '--url', upstream.url]).ended).toMatchObject({ code: 0 });
+  const gate = upstream.faults.hold('revoke');
+  const logout = runCommand(home, ['logout', '--url', upstream.url]);
+  await gate.arrived;
+  logout.kill('SIGINT');
+  const { code, stderr } = await logout.ended;
+  expect({ code, stderr }).toMatchObject({ code: 1, stderr: expect.stringContaining('AUTHORIZATION_TIMED_OUT') });
+  expect(await home.record()).toMatchObject({ state: 'connected' });
+  gate.release();
+});

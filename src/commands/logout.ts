@@ -1,11 +1,21 @@
+import { untilAborted } from '../clock.ts';
 import { withoutGrant } from '../credentials/grant.ts';
 import type { Grant } from '../credentials/record.ts';
-import { describe } from '../errors.ts';
+import { BridgeError, describe } from '../errors.ts';
 import { revoke } from '../oauth/revocation.ts';
-import type { Command } from './command.ts';
+import type { Command, CommandContext } from './command.ts';
 
 /** Revokes the grant, then forgets it. Every running bridge signs out, too. */
-export const logout: Command = async ({ clock, print, log, openConnection }) => {
+export const logout: Command = async (context) => {
+  // A server that is slow to revoke must not hold a person who interrupts.
+  const done = await untilAborted(signOut(context), context.stop);
+  if (done) return 0;
+  throw new BridgeError('AUTHORIZATION_TIMED_OUT', 'the sign-out was not finished', {
+    hint: 'run `npx -y notion-mcp-bridge logout` again',
+  });
+};
+
+async function signOut({ clock, print, log, openConnection }: CommandContext): Promise<true> {
   const { store, http, close } = openConnection();
   const end = async (grant: Grant) => {
     try {
@@ -31,5 +41,5 @@ export const logout: Command = async ({ clock, print, log, openConnection }) => 
   if (forgotten && forgotten.tokens.refresh_token !== grant?.tokens.refresh_token) await end(forgotten);
   print(forgotten ? 'signed out\n' : 'nobody was signed in\n');
   await close();
-  return 0;
-};
+  return true;
+}
