@@ -11,7 +11,10 @@ import type { Challenge } from './oauth/discovery.ts';
 
 const bound = 30_000;
 
-export type Contact = { kind: 'connected'; serverName: string } | { kind: 'challenged'; challenge: Challenge };
+export type Contact =
+  | { kind: 'connected'; serverName: string }
+  /** `authorization`: whose token was refused, if any was sent. */
+  | { kind: 'challenged'; challenge: Challenge; authorization: string | undefined };
 
 /**
  * Connects once, as a client of our own: tells whether upstream wants a sign-in, and fills the caches where it does not.
@@ -41,7 +44,10 @@ export async function makeContact(
   const hands = newHands();
   const link = await upstream.connect(hands).finally(hands.release);
   if ('kind' in link) {
-    if (link.kind === 'challenged') return { kind: 'challenged', challenge: link.challenge };
+    if (link.kind === 'challenged') {
+      const { challenge, authorization } = link;
+      return { kind: 'challenged', challenge, authorization };
+    }
     throw errorOf(link, { id: null, method: 'initialize' });
   }
   const record = await store.load();

@@ -55,7 +55,7 @@ const preparationBound = 30_000;
 export function createSignInPolicy({ signIn, store, clock, log, startedAt }: PolicyOptions): SignInPolicy {
   const satisfy: SignInPolicy['satisfy'] = async ({ challenge, authorization: seen }, asker, cancelled) => {
     const record = await store.load();
-    const scope = challenge.error === 'insufficient_scope' ? union(grantedScope(record), challenge.scope) : undefined;
+    const scope = stepUpScope(record, challenge);
     const state = await within(preparationBound, cancelled, (signal) =>
       untilAborted(signIn.begin({ challenge, tab: asker.tab, seen, scope }, signal), signal),
     );
@@ -135,7 +135,11 @@ function grantedScope(record: ConnectionRecord): string | undefined {
   return record.grant?.tokens.scope ?? record.grant?.requestedScope;
 }
 
-/** A step-up asks for what is granted and for what is missing (product.md 6.8). */
+/** A step-up asks for what is granted and for what is missing (product.md 6.8); undefined when it is none. */
+export function stepUpScope(record: ConnectionRecord, challenge: Challenge): string | undefined {
+  return challenge.error === 'insufficient_scope' ? union(grantedScope(record), challenge.scope) : undefined;
+}
+
 function union(...scopes: (string | undefined)[]): string {
   return [...new Set(scopes.flatMap((scope) => scope?.split(' ') ?? []))].filter((scope) => scope !== '').join(' ');
 }

@@ -5,6 +5,7 @@ import { authorizationOf, isConnected } from '../credentials/record.ts';
 import { BridgeError, describe } from '../errors.ts';
 import { makeContact } from '../first-contact.ts';
 import type { SignInOutcome, SignInRequest, SignInState } from '../sign-in.ts';
+import { stepUpScope } from '../sign-in-policy.ts';
 import type { Command, CommandContext } from './command.ts';
 
 /** How long a person may take. The sign-in stays pending after that, for whichever bridge runs. */
@@ -39,7 +40,10 @@ async function needOfSignIn(context: CommandContext, connection: Connection): Pr
     return { challenge: { resourceMetadataUrl }, tab: 'insisted', seen: authorizationOf(record), again: true };
   }
   const contact = await makeContact(context, connection);
-  if (contact.kind === 'challenged') return { challenge: contact.challenge, tab: 'insisted', seen: undefined };
+  if (contact.kind === 'challenged') {
+    const { challenge, authorization: seen } = contact;
+    return { challenge, tab: 'insisted', seen, scope: stepUpScope(await connection.store.load(), challenge) };
+  }
   const how = isConnected(record)
     ? 'already signed in; `login --force` signs in again'
     : 'this server needs no sign-in';
