@@ -79,7 +79,6 @@ export function createRefreshFlight({ store, http, clock, log, spread }: FlightO
     isSent = true;
     const mark = { fingerprint: fingerprint(plan.refreshToken), owner: held.lock.owner, since: at.now };
     await held.write({ ...record, refreshUnderWay: mark });
-    if (!held.lock.isHeld()) return { kind: 'again', after: 0 };
     const { generation, refreshUnderWay: earlierMark, grant } = record;
     const sent = {
       clientId: grant.registration.client_id,
@@ -88,7 +87,10 @@ export function createRefreshFlight({ store, http, clock, log, spread }: FlightO
       mark,
       earlierMark,
     };
-    const flown = { sent, issuer: grant.issuer, outcome: await send(held, grant, plan.refreshToken) };
+    const { issuer } = grant;
+    // Robbed while it stood still: nothing was sent, and nobody has to wait for its outcome.
+    if (!held.lock.isHeld()) return { sent, issuer, outcome: { kind: 'not-sent', why: 'the lock was lost' } };
+    const flown = { sent, issuer, outcome: await send(held, grant, plan.refreshToken) };
     if (!held.lock.isHeld()) return flown;
     await save(flown, async () => held.write(withOutcome(await held.read(), sent, flown.outcome, clock.now())));
     return report(flown);

@@ -1,4 +1,6 @@
+import { renameSync } from 'node:fs';
 import { describe, expect, test } from 'vitest';
+import type { Store } from '../src/credentials/store.ts';
 import { type ConnectionInTest, connectionInTest } from './support/connection.ts';
 import { startProcess } from './support/other-process.ts';
 import { openStore } from './support/store-in-test.ts';
@@ -93,5 +95,31 @@ test('a process that stood still and lost the lock brings its answer home, and t
   const given = await theirs;
   while ((await clock.untilSleeps(250, mine)) !== undefined) clock.advance(250);
   expect(await mine).toBe(given);
+  expect(presented()).toHaveLength(1);
+});
+
+test('a process that is robbed between its mark and its request sends nothing, and takes the mark back', async () => {
+  const { upstream, store, source, record, presented, pass, clock } = await connectionInTest({ mode: 'strict' });
+  pass(hour);
+  let robberies = 0;
+  const robbed: Store = {
+    ...store,
+    locked: (work, signal) =>
+      store.locked(async (held) => {
+        const write: typeof held.write = async (marked) => {
+          await held.write(marked);
+          if (robberies++ === 0) renameSync(`${store.path}.lock`, `${store.path}.lock.grave-${held.lock.owner.nonce}`);
+        };
+        return work({ ...held, write });
+      }, signal),
+  };
+  const { trouble, current } = source(robbed);
+  await trouble();
+  expect([presented(), await record()]).toEqual([
+    [],
+    expect.not.objectContaining({ refreshUnderWay: expect.anything() }),
+  ]);
+  clock.advance(1_000);
+  expect(await knock(upstream, (await current()) as string)).toBe(ACCEPTED);
   expect(presented()).toHaveLength(1);
 });
