@@ -75,6 +75,8 @@ export function createUpstream(options: UpstreamOptions): Upstream {
       opened.id = response.header('mcp-session-id');
       opened.authorization = token?.authorization;
     }).finally(hands.release);
+    // Nobody's request has left yet, whatever became of ours.
+    if (delivery.kind === 'ambiguous') return { kind: 'not-sent', why: delivery.why };
     if (delivery.kind !== 'answered') return delivery;
     const { result, error } = answer();
     if (!result) return { kind: 'refused', status: 200, error, text: 'the server refused to initialise' };
