@@ -1,6 +1,10 @@
 import type { IncomingMessage } from 'node:http';
 import { createParser, type EventSourceMessage } from 'eventsource-parser';
 
+/** A server that asks to be asked again at once, or next year, is asked within reason, ms. */
+const shortestRetry = 100;
+const longestRetry = 600_000;
+
 /** What an event stream remembers between connections (WHATWG HTML, server-sent events). */
 export interface StreamPosition {
   lastEventId?: string;
@@ -22,7 +26,7 @@ export async function readEvents(
   const parser = createParser({
     onEvent: (event) => events.push(event),
     onRetry: (retry) => {
-      position.retry = retry;
+      position.retry = Math.min(Math.max(retry, shortestRetry), longestRetry);
     },
   });
   body.setEncoding('utf8');

@@ -4,7 +4,7 @@ import { ConnectionError, type Http, type HttpRequest, type HttpResponse, readBo
 import { type Challenge, parseChallenge } from '../oauth/discovery.ts';
 import { parseRetryAfter } from '../oauth/refresh.ts';
 import { readEvents, type StreamPosition } from './event-stream.ts';
-import { isResponse, type MessageId, parseMessages, type RawMessage } from './messages.ts';
+import { isResponse, type MessageId, parseOrNothing, type RawMessage } from './messages.ts';
 
 /** What came of one message, as evidence of what upstream did with it (P8). */
 export type Delivery =
@@ -187,14 +187,6 @@ function refusal(status: number, text: string): Delivery & { kind: 'refused' } {
 
 function answers({ message }: RawMessage, id: MessageId | undefined): boolean {
   return isResponse(message) && message.id === id;
-}
-
-function parseOrNothing(text: string): RawMessage[] {
-  try {
-    return parseMessages(text);
-  } catch {
-    return [];
-  }
 }
 
 interface Vigil {

@@ -42,6 +42,15 @@ export function parseMessages(text: string): RawMessage[] {
   return [{ raw: /[\r\n]/.test(text) ? text.replace(/[\r\n]+/g, ' ') : text, message: withExactIds(text, json) }];
 }
 
+/** The same for the bytes of a server: what is no JSON-RPC message holds none. */
+export function parseOrNothing(text: string): RawMessage[] {
+  try {
+    return parseMessages(text);
+  } catch {
+    return [];
+  }
+}
+
 /** Two ids that a double cannot tell apart are two ids, and an answer of ours carries the id that was asked with. */
 function withExactIds(text: string, message: Message): Message {
   const isRounded = (id: unknown) => typeof id === 'number' && Number.isInteger(id) && !Number.isSafeInteger(id);

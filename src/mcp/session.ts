@@ -4,7 +4,7 @@ import type { Http, HttpResponse } from '../http.ts';
 import type { Log } from '../log.ts';
 import type { AccessToken } from '../token-source.ts';
 import { readEvents, type StreamPosition } from './event-stream.ts';
-import { parseMessages, type RawMessage } from './messages.ts';
+import { parseOrNothing, type RawMessage } from './messages.ts';
 
 /** What upstream said in its answer to `initialize`. */
 export interface ServerDescription {
@@ -49,6 +49,10 @@ interface ListeningOptions {
 }
 
 const firstDelay = 1_000;
+/** A stream that lasted this long, ms, or that brought an event, was worth opening. */
+const worthwhile = 30_000;
+/** Refusals that pass: the token, a stream of ours that the server still takes for open, too much at once. */
+const passing = new Set([401, 408, 409, 425, 429]);
 
 /** Keeps the session's own event stream open, for ever, with back-off (product.md 8), until the session is over. */
 export async function listen({
@@ -65,6 +69,7 @@ export async function listen({
   const { signal } = session.over;
   const position: StreamPosition = {};
   let refused: string | undefined;
+  let fruitful = false;
 
   const open = async (): Promise<HttpResponse> => {
     const access = await token(refused, signal);
@@ -82,24 +87,33 @@ export async function listen({
     return response;
   };
   const onEvent = async (data: string) => {
-    for (const message of parseMessages(data)) await onMessage(message);
+    fruitful = true;
+    // What is no message is passed by: asked for again, it would come again.
+    for (const message of parseOrNothing(data)) await onMessage(message);
   };
 
   for (let attempt = 0; !signal.aborted; attempt++) {
+    let streamed = false;
     try {
       const response = await open();
       if (response.status === 200) {
-        attempt = 0;
-        await readEvents(response.body, position, onEvent, () => undefined);
+        streamed = true;
+        const since = clock.monotonic();
+        await readEvents(response.body, position, onEvent, () => undefined).finally(() => {
+          if (fruitful || clock.monotonic() - since >= worthwhile) attempt = 0;
+          fruitful = false;
+        });
       } else {
         response.body.resume();
         if (response.status === 404 && session.id !== undefined) return onGone();
         // 405: the server offers no stream of its own. Another refusal will not change by asking again.
-        if (response.status < 500 && response.status !== 401 && response.status !== 429) return;
+        if (response.status < 500 && !passing.has(response.status)) return;
       }
     } catch (error) {
       if (!signal.aborted) log.debug('the event stream broke off', { why: describe(error) });
     }
-    await clock.sleep(position.retry ?? backOff(attempt, random, firstDelay), signal);
+    const pause = backOff(attempt, random, firstDelay);
+    const asked = position.retry ?? pause;
+    await clock.sleep(streamed ? asked : Math.max(asked, pause), signal);
   }
 }
