@@ -69,6 +69,9 @@ function desktop() {
   return { browser: isLinux ? BROWSER : undefined, hasDesktop };
 }
 
+/** For what was printed to go out, ms; a pipe takes what a command prints at once. */
+const lastWords = 100;
+
 // Timers and listeners of ours hold nothing; this does, until the command is done (product.md 4).
 const hold = setInterval(() => undefined, 2 ** 30);
 // A reader that is gone is no reason to fail.
@@ -77,3 +80,5 @@ process.exitCode = await main();
 clearInterval(hold);
 // Whatever still listens has nothing left to do: every token answer is stored. What was printed goes out first.
 process.stdout.write('', () => process.exit());
+// To a reader that does not read it never goes out.
+setTimeout(() => process.exit(), lastWords);

@@ -5,6 +5,7 @@ import { describe, expect, test } from 'vitest';
 import { systemClock } from '../src/clock.ts';
 import { createLock } from '../src/credentials/lock.ts';
 import { codeExchange, refresh } from './support/opened-tab.ts';
+import { spawnRaw } from './support/raw-client.ts';
 import { type RunningCommand, runCommand } from './support/run-command.ts';
 import { type Home, homeInTest } from './support/spawn-bridge.ts';
 import { expireTokens, recordPath } from './support/stored-record.ts';
@@ -155,6 +156,24 @@ describe.each(Object.entries(ways))('the bridge exits by itself on %s', { timeou
 async function expectStillThere({ ended }: RunningCommand, ms = 700) {
   expect(await Promise.race([ended, sleep(ms, 'still there')])).toBe('still there');
 }
+
+test.each(['the end of its input', 'SIGTERM'] as const)(
+  'the bridge exits on %s although nobody reads its output',
+  { timeout: promptly },
+  async (way) => {
+    const upstream = await upstreamInTest({ auth: false, testTools: true });
+    const home = await homeInTest();
+    const client = spawnRaw({ home, url: upstream.url });
+    await client.hello();
+    await client.request('tools/list');
+    client.pause();
+    client.send({ id: 'big', method: 'tools/call', params: { name: 'big', arguments: { bytes: 2_000_000 } } });
+    await upstream.waitFor({ tool: 'big', status: 200 });
+    if (way === 'SIGTERM') client.kill(way);
+    else client.endInput();
+    await expect.poll(() => processesOf(home), { timeout: promptly }).toEqual([]);
+  },
+);
 
 test('the bridge exits when its input ends before it was asked anything', { timeout: promptly }, async () => {
   const upstream = await upstreamInTest();
