@@ -229,3 +229,20 @@ test('signing in as somebody else ends the session of a running bridge, which go
   expect((await upstream.grants()).some(({ userId }) => userId === 'grace')).toBe(true);
   expect(home.browser.tabs).toHaveLength(2);
 });
+
+test('however often a change of a list is announced at once, it is read once more, not once for each', async () => {
+  const upstream = await upstreamInTest({ auth: false, testTools: true });
+  const client = spawnRaw({ home: await homeInTest(), url: upstream.url });
+  await client.hello();
+  await client.request('tools/list');
+  await upstream.waitFor({ endpoint: 'mcp', method: 'GET', status: 200 });
+  await client.textOf('count');
+  const before = upstream.count({ rpc: 'tools/list' });
+  const gate = upstream.faults.hold('mcp', { when: { rpc: 'tools/list' } });
+  for (let version = 2; version < 32; version += 1) await upstream.releaseToolList(version);
+  await client.receive(({ method }) => method === 'notifications/tools/list_changed', 30);
+  gate.release();
+  await client.textOf('count');
+  await client.request('ping');
+  expect(upstream.count({ rpc: 'tools/list' }) - before).toBeLessThanOrEqual(2);
+});

@@ -58,6 +58,8 @@ export function createLists({ cache, upstream, clock, hello, authorization, newH
   const lastTold = new Map<ListMethod, string>();
   /** Cursor to the epoch of the session that issued it. */
   const cursors = new Map<string, number>();
+  /** Areas that are being read again, and the session that announced yet another change meanwhile. */
+  const announced = new Map<string, Session | undefined>();
   let tools: WholeList | undefined;
 
   const cached = (method: ListMethod) => {
@@ -104,12 +106,20 @@ export function createLists({ cache, upstream, clock, hello, authorization, newH
     }
   };
 
-  /** The client heard the announcement itself, so what it was told no longer counts. */
+  /** The client heard the announcement itself, so what it was told no longer counts. However many come, one reading follows another. */
   const forget = async (area: string, session: Session) => {
-    for (const method of Object.keys(listMembers) as ListMethod[]) {
-      if (!method.startsWith(`${area}/`)) continue;
-      lastTold.delete(method);
-      await refresh(session, method);
+    const methods = (Object.keys(listMembers) as ListMethod[]).filter((method) => method.startsWith(`${area}/`));
+    for (const method of methods) lastTold.delete(method);
+    const isBeingRead = announced.has(area);
+    announced.set(area, session);
+    if (isBeingRead) return;
+    try {
+      for (let due = announced.get(area); due; due = announced.get(area)) {
+        announced.set(area, undefined);
+        for (const method of methods) await refresh(due, method);
+      }
+    } finally {
+      announced.delete(area);
     }
   };
 
