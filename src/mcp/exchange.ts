@@ -20,8 +20,8 @@ export type Delivery =
   /** Upstream said no, with a JSON-RPC error or in words of its own. */
   | { kind: 'refused'; status: number; error?: unknown; text: string }
   | { kind: 'not-sent'; why: string }
-  /** Upstream may or may not have acted. */
-  | { kind: 'ambiguous'; why: string }
+  /** Upstream may or may not have acted. `silent`: it gave no sign of life. */
+  | { kind: 'ambiguous'; why: string; silent?: boolean }
   /** The client cancelled it. */
   | { kind: 'cancelled' };
 
@@ -79,7 +79,7 @@ export function createExchange(http: Http, clock: Clock, random: () => number) {
       return await readAnswer(response, outgoing, vigil, signal);
     } catch (error) {
       if (outgoing.cancelled.aborted) return { kind: 'cancelled' };
-      if (signal.aborted) return { kind: 'ambiguous', why: 'the server went silent' };
+      if (signal.aborted) return { kind: 'ambiguous', why: 'the server went silent', silent: true };
       const sent = !(error instanceof ConnectionError) || error.sent;
       return { kind: sent ? 'ambiguous' : 'not-sent', why: describe(error) };
     } finally {

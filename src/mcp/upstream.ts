@@ -153,6 +153,7 @@ export function createUpstream(options: UpstreamOptions): Upstream {
 
   const deliver = async (post: Post): Promise<Delivery> => {
     const { hands } = post;
+    let silences = 0;
     for (let round = 0; ; round++) {
       // What is about one session means nothing to another.
       if (post.epoch !== undefined && post.epoch !== session?.epoch) return { kind: 'session-gone' };
@@ -162,6 +163,8 @@ export function createUpstream(options: UpstreamOptions): Upstream {
       if (hands.cancelled.aborted) return { kind: 'cancelled' };
       if (round >= mostRounds || hands.signal.aborted || !maySendAgain(delivery, post)) return delivery;
       const wait = waitBefore(delivery, round);
+      // Once more may find a server that came back; a dead one would keep a read waiting for ever (P6).
+      if (delivery.kind === 'ambiguous' && delivery.silent && ++silences > 1) return delivery;
       // Waiting for what cannot come in time helps nobody.
       if (delivery.kind === 'busy' && wait >= hands.left) return delivery;
       await clock.sleep(wait, hands.signal);
