@@ -128,6 +128,18 @@ test('an answer whose stream is cut is resumed after its last event', async () =
   expect(upstream.count(({ method, lastEventId }) => method === 'GET' && lastEventId !== undefined)).toBeGreaterThan(0);
 });
 
+test('an answer is resumed with a new token when the one that it was asked for with has ended', async () => {
+  const { upstream, client } = await connected({ auth: true, resumable: true });
+  const params = { name: 'slow', arguments: { ms: 400, steps: 4 }, _meta: { progressToken: 'p' } };
+  const answer = client.request('tools/call', params);
+  await client.receive(({ method }) => method === 'notifications/progress');
+  await upstream.expireAccessTokens();
+  upstream.cutStreams();
+  expect((await answer).result).toEqual({ content: [{ type: 'text', text: 'slept 400 ms' }] });
+  expect(upstream.executions('slow')).toBe(1);
+  expect(upstream.count({ grantType: 'refresh_token' })).toBe(1);
+});
+
 test('without events to resume from, a read is made again and a change has an unknown outcome', async () => {
   const { upstream, client } = await connected({}, { capabilities: { elicitation: {} } });
   const read = client.request('tools/call', {

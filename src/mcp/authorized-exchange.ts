@@ -1,4 +1,5 @@
 import { type Clock, createDeadline } from '../clock.ts';
+import { BridgeError } from '../errors.ts';
 import type { Http, HttpResponse } from '../http.ts';
 import type { AccessToken, TokenSource } from '../token-source.ts';
 import { createExchange, type Delivery } from './exchange.ts';
@@ -81,6 +82,13 @@ export function createAuthorizedExchange(options: AuthorizedExchangeOptions): Au
     onResponse: OnResponse | undefined,
   ) => {
     const headers = sessionHeaders(session, token);
+    let latest = token;
+    const headersAgain = async (refused: boolean, signal: AbortSignal) => {
+      latest = await tokens.current({ refused: refused ? latest?.fingerprint : undefined, signal });
+      if (latest?.authorization !== token?.authorization)
+        throw new BridgeError('REAUTH_REQUIRED', 'the sign-in is another one by now');
+      return sessionHeaders(session, latest);
+    };
     return exchange({
       url,
       raw,
@@ -92,6 +100,7 @@ export function createAuthorizedExchange(options: AuthorizedExchangeOptions): Au
       onSent: hands.pass,
       onHeaders: (response) => onResponse?.(response, token),
       onMessage: onMessage ?? (async (message) => session && options.onMessage(message, session)),
+      headersAgain,
       isAlive: () => givesSignOfLife(headers),
     }).finally(hands.take);
   };

@@ -1,5 +1,5 @@
 import { backOff, type Clock } from '../clock.ts';
-import { describe } from '../errors.ts';
+import { BridgeError, describe } from '../errors.ts';
 import { ConnectionError, type Http, type HttpRequest, type HttpResponse, readBody } from '../http.ts';
 import { type Challenge, parseChallenge } from '../oauth/discovery.ts';
 import { parseRetryAfter } from '../oauth/refresh.ts';
@@ -37,6 +37,8 @@ export interface Outgoing {
   onSent: () => void;
   onHeaders?: (response: HttpResponse) => void;
   onMessage: (message: RawMessage) => Promise<void>;
+  /** For resuming: by now the token may be another one. `refused`: the last one was. @throws BridgeError when none could be had */
+  headersAgain: (refused: boolean, signal: AbortSignal) => Promise<Record<string, string>>;
   /** Asks upstream for a sign of life on another connection. */
   isAlive: () => Promise<boolean>;
 }
@@ -149,17 +151,23 @@ export function createExchange(http: Http, clock: Clock, random: () => number) {
     lastEventId: string,
     signal: AbortSignal,
   ): Promise<HttpResponse | Delivery | undefined> {
-    try {
-      const headers = { ...outgoing.headers, accept: 'text/event-stream', 'last-event-id': lastEventId };
+    const ask = async (refused: boolean) => {
+      const again = await outgoing.headersAgain(refused, signal);
+      const headers = { ...again, accept: 'text/event-stream', 'last-event-id': lastEventId };
       const response = await http.request(outgoing.url, { method: 'GET', headers, signal, connection: 'new' });
+      if (response.status !== 200) response.body.resume();
+      return response;
+    };
+    try {
+      let response = await ask(false);
+      if (response.status === 401) response = await ask(true);
       if (response.status === 200) return response;
-      response.body.resume();
       return response.status >= 500
         ? undefined
         : { kind: 'ambiguous', why: `the answer was cut off (status ${response.status} on resuming)` };
     } catch (error) {
       if (signal.aborted) throw error;
-      return undefined;
+      return error instanceof BridgeError ? { kind: 'ambiguous', why: describe(error) } : undefined;
     }
   }
 }
