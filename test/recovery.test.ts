@@ -93,10 +93,10 @@ test('a question of a lost session is cancelled at the client, and its late answ
   // The new session counts from the same number, and the answer to the old question comes while the new one waits.
   const second = client.call('ask', { message: 'two?' });
   const again = (await client.receive(({ params }) => params?.message === 'two?')).json;
-  client.send({ id: question.id, result: { action: 'accept', content: { answer: 'late' } } });
+  client.send({ id: question.id, result: { action: 'accept', content: { answer: 'belated' } } });
   client.send({ id: again.id, result: { action: 'accept', content: { answer: 'timely' } } });
   expect(JSON.parse((await second).result.content[0].text).content).toEqual({ answer: 'timely' });
-  expect(JSON.stringify(upstream.requests)).not.toContain('late');
+  expect(JSON.stringify(upstream.requests)).not.toContain('belated');
 
   const third = client.call('ask', { message: 'three?' });
   const last = (await client.receive(({ params }) => params?.message === 'three?')).json;
