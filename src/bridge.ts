@@ -1,7 +1,7 @@
 import { randomUUID } from 'node:crypto';
 import type { Readable, Writable } from 'node:stream';
 import { type Clock, createDeadline, untilAborted } from './clock.ts';
-import type { Config } from './config.ts';
+import { type Config, forConnection } from './config.ts';
 import { type Counters, createCounters } from './credentials/counters.ts';
 import { locate } from './credentials/location.ts';
 import { authorizationOf, isConnected } from './credentials/record.ts';
@@ -95,6 +95,7 @@ export async function runBridge(surroundings: Surroundings, stdio: Stdio, stop: 
     log,
     cache,
     version,
+    hintFor: (hint) => forConnection(config, hint),
     send: downstream.send,
     createUpstream: (callbacks) =>
       createUpstream({ url: config.upstreamUrl, http, tokens, clock, log, random, ...callbacks }),

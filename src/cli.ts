@@ -8,50 +8,68 @@ import { login } from './commands/login.ts';
 import { logout } from './commands/logout.ts';
 import { serve } from './commands/serve.ts';
 import { status } from './commands/status.ts';
-import { type CommandName, readConfig } from './config.ts';
+import { type CommandName, type Config, forConnection, readConfig } from './config.ts';
 import { BridgeError, describe } from './errors.ts';
-import { createLog, type Log, type LogSinks } from './log.ts';
+import { createLog, type Log } from './log.ts';
 import { createLogFile } from './log-file.ts';
 import { createBrowser } from './oauth/browser.ts';
 
 const commands: Record<CommandName, Command> = { serve, login, logout, status, help, version };
 
+const toPerson = (line: string) => void process.stderr.write(line);
+
 async function main(): Promise<ExitCode> {
-  const toPerson = (line: string) => void process.stderr.write(line);
+  let config: Config | undefined;
   try {
-    const config = readConfig(process.argv.slice(2), process.env);
-    const stop = new AbortController();
-    for (const signal of ['SIGTERM', 'SIGINT', 'SIGHUP'] as const) process.on(signal, () => stop.abort());
-    const sinks: LogSinks = { person: toPerson, file: createLogFile(config.folder, config.command) };
-    const log = createLog(config.logLevel, sinks, systemClock);
-    surviveTheUnforeseen(log);
-    const surroundings = {
-      config,
-      clock: systemClock,
-      log,
-      random: Math.random,
-      openBrowser: createBrowser(desktop(), systemClock),
-      version: manifest.version,
-    };
-    const context: CommandContext = {
-      ...surroundings,
-      stdio: { input: process.stdin, output: process.stdout },
-      isTerminal: { input: process.stdin.isTTY === true, output: process.stdout.isTTY === true },
-      stop: stop.signal,
-      print: (text) => void process.stdout.write(text),
-      openConnection: () => openConnection(surroundings),
-    };
-    return await commands[config.command](context);
+    config = readConfig(process.argv.slice(2), process.env);
+    return await run(config);
   } catch (error) {
-    if (error instanceof BridgeError) {
-      toPerson(
-        `notion-mcp-bridge: ${error.message} (${error.code})\n${error.signInUrl ? `  link: ${error.signInUrl}\n` : ''}  next: ${error.hint}\n`,
-      );
-      return error.code === 'CONFIG_INVALID' ? 2 : 1;
-    }
+    return explain(error, config);
+  }
+}
+
+async function run(config: Config): Promise<ExitCode> {
+  const stop = new AbortController();
+  for (const signal of ['SIGTERM', 'SIGINT', 'SIGHUP'] as const) process.on(signal, () => stop.abort());
+  const log = createLog(config.logLevel, { person: toPerson, file: fileOf(config) }, systemClock);
+  surviveTheUnforeseen(log);
+  const surroundings = {
+    config,
+    clock: systemClock,
+    log,
+    random: Math.random,
+    openBrowser: createBrowser(desktop(), systemClock),
+    version: manifest.version,
+  };
+  const context: CommandContext = {
+    ...surroundings,
+    stdio: { input: process.stdin, output: process.stdout },
+    isTerminal: { input: process.stdin.isTTY === true, output: process.stdout.isTTY === true },
+    stop: stop.signal,
+    print: (text) => void process.stdout.write(text),
+    openConnection: () => openConnection(surroundings),
+  };
+  return commands[config.command](context);
+}
+
+/** To the person with the link and the next step, to the log without. */
+function explain(error: unknown, config: Config | undefined): ExitCode {
+  const log = config && createLog(config.logLevel, { file: fileOf(config) }, systemClock);
+  if (!(error instanceof BridgeError)) {
+    log?.error('failed in an unforeseen way', { why: describe(error) });
     toPerson(`notion-mcp-bridge: failed in an unforeseen way: ${describe(error)}\n`);
     return 1;
   }
+  const { message, code, signInUrl } = error;
+  log?.error(message, { errorCode: code });
+  const link = signInUrl ? `  link: ${signInUrl}\n` : '';
+  const hint = config ? forConnection(config, error.hint) : error.hint;
+  toPerson(`notion-mcp-bridge: ${message} (${code})\n${link}  next: ${hint}\n`);
+  return code === 'CONFIG_INVALID' ? 2 : 1;
+}
+
+function fileOf({ folder, command }: Config): (line: string) => void {
+  return createLogFile(folder, command);
 }
 
 /** Auth or network trouble never ends the process (P6): what nobody foresaw is logged, and the bridge goes on. */

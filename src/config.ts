@@ -95,6 +95,7 @@ type Values = Partial<Record<OptionName, string | boolean>>;
 export type Environment = Readonly<Record<string, string | undefined>>;
 
 const defaultUrl = 'https://mcp.notion.com/mcp';
+const defaultProfile = 'default';
 
 /** @throws BridgeError CONFIG_INVALID */
 export function readConfig(argv: readonly string[], environment: Environment): Config {
@@ -104,7 +105,7 @@ export function readConfig(argv: readonly string[], environment: Environment): C
   return {
     command: readCommand(positionals, values),
     upstreamUrl: readUrl('url', text('url') ?? defaultUrl),
-    profile: readProfile(text('profile') ?? 'default'),
+    profile: readProfile(text('profile') ?? defaultProfile),
     folder: resolve(text('config-dir') ?? defaultFolder()),
     callbackPort: readPort(text('callback-port')),
     preregistered: readClient(text('client-id'), text('client-secret-file'), text('client-metadata-url')),
@@ -114,6 +115,17 @@ export function readConfig(argv: readonly string[], environment: Environment): C
     json: settings.json === true,
     logLevel: readLogLevel(text('log-level') ?? 'info'),
   };
+}
+
+/** A text with the commands in it as they have to be typed to mean this very connection (product.md 9). */
+export function forConnection({ profile, upstreamUrl, folder }: Config, text: string): string {
+  const given = [
+    ...(profile === defaultProfile ? [] : ['--profile', profile]),
+    ...(upstreamUrl.href === defaultUrl ? [] : ['--url', upstreamUrl.href]),
+    ...(folder === resolve(defaultFolder()) ? [] : ['--config-dir', folder]),
+  ];
+  const options = given.map((word) => ` ${/^[\w:/.@=-]+$/.test(word) ? word : `"${word}"`}`).join('');
+  return text.replace(/npx -y notion-mcp-bridge (login|status)( --force)?/g, (command) => `${command}${options}`);
 }
 
 function parse(argv: readonly string[]): { values: Values; positionals: string[] } {

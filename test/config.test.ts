@@ -2,7 +2,7 @@ import { writeFile } from 'node:fs/promises';
 import { homedir } from 'node:os';
 import { join } from 'node:path';
 import { describe, expect, test } from 'vitest';
-import { type Config, commandNames, type Environment, optionTable, readConfig } from '../src/config.ts';
+import { type Config, commandNames, type Environment, forConnection, optionTable, readConfig } from '../src/config.ts';
 import { defaultFolder, locate } from '../src/credentials/location.ts';
 import { folderInTest } from './support/store-in-test.ts';
 
@@ -175,4 +175,14 @@ test('the folder is the same in a terminal and in a stripped environment', async
   } finally {
     process.env = before;
   }
+});
+
+test('a hint names the command for the very connection that it is about', () => {
+  const hint = 'run `npx -y notion-mcp-bridge login`';
+  expect(forConnection(read(''), hint)).toBe(hint);
+  expect(forConnection(read('--profile work'), hint)).toBe('run `npx -y notion-mcp-bridge login --profile work`');
+  expect(forConnection(read('--url https://a.example/mcp?a=1&b=2 --config-dir /tmp/c'), hint)).toBe(
+    'run `npx -y notion-mcp-bridge login --url "https://a.example/mcp?a=1&b=2" --config-dir /tmp/c`',
+  );
+  expect(forConnection(read('--profile work'), 'run `npx -y notion-mcp-bridge --help`')).toContain('bridge --help');
 });

@@ -30,7 +30,11 @@ test('status tells a person and a program where things stand, in every state, an
     return { code, ...(JSON.parse(stdout) as Record<string, unknown>) };
   };
 
-  expect(await facts()).toMatchObject({ code: 1, state: 'signed_out', next: 'run `npx -y notion-mcp-bridge login`' });
+  expect(await facts()).toMatchObject({
+    code: 1,
+    state: 'signed_out',
+    next: `run \`npx -y notion-mcp-bridge login --url ${upstream.url}\``,
+  });
   expect(await readdir(home.path)).not.toContain('.notion-mcp-bridge');
 
   const bridge = await spawnBridge({ home, url: upstream.url });

@@ -17,7 +17,10 @@ export const login: Command = async (context) => {
   try {
     // Whatever it waits for, an interrupt ends it; a code that is being redeemed is waited for by `close`.
     const done = await untilAborted(signInAndGreet(context, connection), context.stop);
-    if (!done) throw new BridgeError('AUTHORIZATION_TIMED_OUT', 'the sign-in was not finished');
+    if (!done)
+      throw new BridgeError('AUTHORIZATION_TIMED_OUT', 'the sign-in was not finished', {
+        hint: 'run `npx -y notion-mcp-bridge login` again; its tab and its link stay good',
+      });
     return 0;
   } finally {
     await connection.close();

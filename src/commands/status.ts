@@ -1,3 +1,4 @@
+import { type Config, forConnection } from '../config.ts';
 import { createCounters } from '../credentials/counters.ts';
 import { locate } from '../credentials/location.ts';
 import { type ConnectionRecord, expectedEnd, isConnected } from '../credentials/record.ts';
@@ -7,7 +8,7 @@ import type { Command } from './command.ts';
 export const status: Command = async ({ config, clock, log, print, openConnection }) => {
   const { store } = openConnection();
   const record = await store.load();
-  const facts = describeRecord(record, clock.now());
+  const facts = describeRecord(record, config, clock.now());
   const counts = createCounters(locate(config.folder, config.profile, config.upstreamUrl).counters, log).read();
   const all = { profile: config.profile, upstream: config.upstreamUrl.href, ...facts, ...counts, record: store.path };
   print(config.json ? `${JSON.stringify(all, undefined, 2)}\n` : toLines(all));
@@ -18,7 +19,7 @@ export const status: Command = async ({ config, clock, log, print, openConnectio
 type Facts = Record<string, string | number | undefined>;
 
 /** Nothing secret: no token, no code, no verifier (P10). The sign-in link is for this person. */
-function describeRecord(record: ConnectionRecord, now: number): Facts {
+function describeRecord(record: ConnectionRecord, config: Config, now: number): Facts {
   const { grant, pendingSignIn, refreshUnderWay, reason } = record;
   const end = expectedEnd(record);
   return {
@@ -34,13 +35,14 @@ function describeRecord(record: ConnectionRecord, now: number): Facts {
     accessTokenExpires: grant && date(grant.tokens.expiresAt),
     refreshUnderWaySince: refreshUnderWay && date(refreshUnderWay.since),
     signInLink: pendingSignIn?.prepared?.url,
-    next: nextStep(record),
+    next: nextStep(record, config),
   };
 }
 
-function nextStep(record: ConnectionRecord): string | undefined {
+function nextStep(record: ConnectionRecord, config: Config): string | undefined {
   if (isConnected(record)) return undefined;
-  return record.pendingSignIn?.prepared ? 'open the sign-in link and approve' : 'run `npx -y notion-mcp-bridge login`';
+  if (record.pendingSignIn?.prepared) return 'open the sign-in link and approve';
+  return forConnection(config, 'run `npx -y notion-mcp-bridge login`');
 }
 
 function toLines(facts: Facts): string {

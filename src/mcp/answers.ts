@@ -80,8 +80,8 @@ export function capabilityOf(method: string): string | undefined {
 }
 
 /** Sign-in and transport trouble: to a model a tool result that a person can act on, to anything else a JSON-RPC error. */
-export function errorAnswer(request: Request, error: BridgeError): string {
-  const { code, message, hint, signInUrl } = error;
+export function errorAnswer(request: Request, error: BridgeError, hint = error.hint): string {
+  const { code, message, signInUrl } = error;
   if (request.method !== 'tools/call') {
     const data = { code, hint, ...(signInUrl === undefined ? {} : { signInUrl }) };
     return errorLine(request.id, { code: -32000, message: `${message}; ${hint}`, data });

@@ -10,6 +10,8 @@ interface ClientRequestsOptions {
   log: Log;
   /** For what waits for us, ms. */
   bound: number;
+  /** The hint with its commands as this connection needs them. */
+  hintFor(hint: string): string;
   /** Writes one line to the client. */
   send(line: string): Promise<void>;
 }
@@ -24,7 +26,7 @@ export interface ClientRequests {
   cancel(id: MessageId, tell: () => Promise<void>): Promise<void>;
 }
 
-export function createClientRequests({ clock, log, bound, send }: ClientRequestsOptions): ClientRequests {
+export function createClientRequests({ clock, log, bound, hintFor, send }: ClientRequestsOptions): ClientRequests {
   const pending = new Map<MessageId, { request: Request; hands: Hands; cancelled: AbortController }>();
 
   const answer: ClientRequests['answer'] = async (request, work) => {
@@ -40,7 +42,13 @@ export function createClientRequests({ clock, log, bound, send }: ClientRequests
       const line = await work(hands);
       if (line !== undefined) await reply(line);
     } catch (error) {
-      await reply(errorAnswer(request, foreseen(error, request)));
+      const known = foreseen(error, request);
+      log.warn('a request was answered with an error', {
+        method: request.method,
+        errorCode: known.code,
+        why: known.message,
+      });
+      await reply(errorAnswer(request, known, hintFor(known.hint)));
     } finally {
       hands.release();
       if (pending.get(id) === entry) pending.delete(id);

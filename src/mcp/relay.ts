@@ -39,6 +39,8 @@ export interface RelayOptions {
   log: Log;
   cache: ListCache;
   version: string;
+  /** The hint with its commands as this connection needs them. */
+  hintFor(hint: string): string;
   /** Writes one line to the client. */
   send(line: string): Promise<void>;
   createUpstream(callbacks: Pick<UpstreamOptions, 'hello' | 'onMessage' | 'onSession' | 'onSessionEnd'>): Upstream;
@@ -72,7 +74,7 @@ const mostStepUps = 2;
 
 export function createRelay(options: RelayOptions): Relay {
   const { clock, log, cache, send } = options;
-  const requests = createClientRequests({ clock, log, bound: ourBound, send });
+  const requests = createClientRequests({ clock, log, bound: ourBound, hintFor: options.hintFor, send });
   const settings = createSettings();
   let hello = anonymousHello(options.version);
   let initialized = false;
