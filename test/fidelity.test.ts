@@ -63,6 +63,15 @@ test('a plain 403 is a permission: it is told, and nobody signs in', async () =>
   expect(home.browser.tabs).toEqual([]);
 });
 
+test('a redirect is not followed, and is told with where it leads', async () => {
+  const headers = { location: '/moved/mcp?secret=1' };
+  const { upstream, client } = await line(onMethod('initialize', () => ({ status: 307, headers })));
+  const text = await client.textOf('any');
+  expect(text).toMatch(/^UPSTREAM_REFUSED: the server answered with status 307: a redirect to http.*\/moved\/mcp;/);
+  expect(text).not.toContain('secret');
+  expect(upstream.arrived.every(({ request }) => request.url === '/mcp')).toBe(true);
+});
+
 test('a pretty-printed body becomes one line', async () => {
   const message = { jsonrpc: '2.0', id: 'p', result: { content: [{ type: 'text', text: 'two\r\nlines\u2028three' }] } };
   const body = JSON.stringify(message, null, '\t').replaceAll('\n', '\r\n');

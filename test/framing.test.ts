@@ -18,6 +18,17 @@ test('garbage is answered with a parse error, and the bridge lives on', async ()
   );
 });
 
+test('what is JSON but no message is answered as an invalid request', async () => {
+  const client = spawnRaw({ home: await homeInTest(), url: 'http://127.0.0.1:9/mcp' });
+  client.write('{}\n{"jsonrpc":"2.0","id":7,"method":5}\n{"method":null}\n');
+  expect(await client.request('ping')).toMatchObject({ result: {} });
+  expect(client.lines.slice(0, -1).map(({ json }) => [json.id, json.error.code])).toEqual([
+    [null, -32600],
+    [7, -32600],
+    [null, -32600],
+  ]);
+});
+
 test('a batch of revision 2025-03-26 is taken apart and answered', async () => {
   const { upstream, client } = await line(
     onMethod('tools/call', ({ json: { id } }) => ({ body: `{"jsonrpc":"2.0","id":${id},"result":{"content":[]}}` })),

@@ -104,6 +104,10 @@ export function createExchange(http: Http, clock: Clock, random: () => number) {
         : refusal(response.status, 'the server accepted a request without answering it');
     }
     if (type === 'text/event-stream') return readStream(response, outgoing, vigil, signal);
+    if (response.status >= 300) {
+      response.body.resume();
+      return refusal(response.status, whereTo(response.header('location'), outgoing.url));
+    }
     if (type !== 'application/json') {
       response.body.resume();
       return refusal(response.status, `the server answered with ${type ?? 'no content type'}`);
@@ -187,6 +191,13 @@ async function readRefusal(response: HttpResponse, outgoing: Outgoing): Promise<
   if (!answers(parsed, outgoing.answerTo)) return { ...refusal(status, text), error: parsed.message.error };
   await outgoing.onMessage(parsed);
   return { kind: 'answered' };
+}
+
+/** Redirects are not followed: the token is for this URL. What is behind the path may be nobody's business. */
+function whereTo(location: string | undefined, from: URL): string {
+  if (location === undefined || !URL.canParse(location, from.href)) return 'a redirect to nowhere';
+  const { origin, pathname } = new URL(location, from);
+  return `a redirect to ${origin}${pathname}; if that is the server, pass it as --url`;
 }
 
 function refusal(status: number, text: string): Delivery & { kind: 'refused' } {

@@ -20,11 +20,11 @@ export interface RawMessage {
 export type Request = Message & { id: MessageId; method: string };
 
 export function isRequest(message: Message): message is Request {
-  return message.method !== undefined && message.id !== undefined;
+  return typeof message.method === 'string' && message.id !== undefined;
 }
 
 export function isNotification(message: Message): message is Message & { method: string } {
-  return message.method !== undefined && message.id === undefined;
+  return typeof message.method === 'string' && message.id === undefined;
 }
 
 export function isResponse(message: Message): message is Message & { id: MessageId } {

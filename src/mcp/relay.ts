@@ -143,6 +143,7 @@ export function createRelay(options: RelayOptions): Relay {
     if (isRequest(message)) void requests.answer(message, (hands) => route(raw, message, hands));
     else if (isNotification(message)) takeNotification(raw, message);
     else if (isResponse(message)) void serverRequests.answer({ raw, message });
+    else void send(errorLine(message.id ?? null, { code: -32600, message: 'invalid request' }));
   };
 
   const route = (raw: string, request: Request, hands: Hands): Promise<string | undefined> | string => {

@@ -175,7 +175,8 @@ export function createUpstream(options: UpstreamOptions): Upstream {
   const waitBefore = (delivery: Delivery, round: number): number => {
     if (delivery.kind === 'session-gone') return 0;
     if (delivery.kind === 'not-sent') http.closeIdle();
-    return (delivery.kind === 'busy' ? delivery.retryAfter : undefined) ?? backOff(round, random);
+    const asked = delivery.kind === 'busy' ? delivery.retryAfter : undefined;
+    return Math.max(asked ?? 0, backOff(round, random));
   };
 
   const ask: Upstream['ask'] = async ({ epoch }, method, params, hands) => {

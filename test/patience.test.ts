@@ -76,3 +76,18 @@ test('a long call at a server that gives a sign of life is not cut', async () =>
   expect(await delivery).toEqual({ kind: 'answered' });
   expect(server.arrived.filter(isCall)).toHaveLength(1);
 });
+
+test('a server that is busy and asks for no pause is given one', async () => {
+  let busy = true;
+  const { server, clock, delivery } = await calling(false, (arrived) => {
+    if (!isCall(arrived)) return undefined;
+    if (!busy) return answered('call', { content: [] });
+    busy = false;
+    return { status: 429, headers: { 'retry-after': '0' } };
+  });
+  await server.waitFor(isCall);
+  await clock.untilSleeps(500);
+  clock.advance(500);
+  expect(await delivery).toEqual({ kind: 'answered' });
+  expect(server.arrived.filter(isCall)).toHaveLength(2);
+});
