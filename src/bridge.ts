@@ -26,7 +26,8 @@ export interface Surroundings {
   clock: Clock;
   log: Log;
   random: () => number;
-  openBrowser: OpenBrowser;
+  /** Absent where no tab can open. */
+  openBrowser: OpenBrowser | undefined;
   version: string;
 }
 
@@ -50,11 +51,11 @@ export function openConnection({ config, clock, log, random, openBrowser }: Surr
   const onRefresh = () => counters.add('refreshes');
   const tokens = createTokenSource({ store, http, clock, log, random, onRefresh });
   const host = createSignInHost({ store, http, clock, log, upstreamUrl, profile, callbackPort, preregistered });
-  const countingBrowser: OpenBrowser = async (url) => {
+  const countingBrowser = (open: OpenBrowser) => (url: string) => {
     counters.add('tabsOpened');
-    return openBrowser(url);
+    return open(url);
   };
-  const browser = config.noBrowser ? undefined : countingBrowser;
+  const browser = config.noBrowser || !openBrowser ? undefined : countingBrowser(openBrowser);
   const signIn = createSignIn({ store, host, openBrowser: browser, clock, log, newId: randomUUID });
   const close = async () => {
     await Promise.allSettled([tokens.close(), signIn.close()]);

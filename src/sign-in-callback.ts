@@ -7,6 +7,8 @@ import {
   type Grant,
   type PendingSignIn,
   type PreparedSignIn,
+  sameSignIn,
+  withoutPending,
 } from './credentials/record.ts';
 import { refreshTimeLimit } from './credentials/refresh-plan.ts';
 import type { Store } from './credentials/store.ts';
@@ -88,7 +90,7 @@ export function createCallbackHandler({
     const callback = readCallback(requestOf(here), attempt, query);
     if (callback.kind === 'error') return refuse(here, callback.oauthError);
     const name = fingerprint(callback.code);
-    const answer = here.answers.get(name) ?? track(redeem(here, attempt, callback.parameters, name));
+    const answer = here.answers.get(name) ?? redeem(here, attempt, callback.parameters, name);
     here.answers.set(name, answer);
     return answer;
   };
@@ -122,6 +124,15 @@ export function createCallbackHandler({
       here.answers.delete(name);
       return show({ kind: 'failed', problem: `The sign-in cannot be stored: ${describe(error)}` });
     }
+    // From here on the exit waits: before, nothing was sent (product.md 4).
+    return track(exchange(here, attempt, parameters));
+  };
+
+  const exchange = async (
+    here: HostedSignIn,
+    attempt: AuthorizationAttempt,
+    parameters: URLSearchParams,
+  ): Promise<CallbackAnswer> => {
     here.redeemedStates.add(attempt.state);
     here.sentCodes += 1;
     const turn = here.sentCodes;
@@ -226,19 +237,9 @@ function requestOf({ prepared, pending }: HostedSignIn): AuthorizationRequest {
   return { ...prepared, server: prepared.authorizationServer, scope: pending.scope };
 }
 
-/** True while the record's pending sign-in is this one, in these hands. */
-export function sameSignIn(record: ConnectionRecord, pending: PendingSignIn): boolean {
-  return record.pendingSignIn?.id === pending.id && record.pendingSignIn.owner.nonce === pending.owner.nonce;
-}
-
 function ownedBy(
   record: ConnectionRecord,
   { pending }: HostedSignIn,
 ): record is ConnectionRecord & { pendingSignIn: PendingSignIn } {
   return sameSignIn(record, pending);
-}
-
-export function withoutPending(record: ConnectionRecord): ConnectionRecord {
-  const { pendingSignIn: _pending, ...rest } = record;
-  return rest;
 }

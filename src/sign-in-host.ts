@@ -1,20 +1,13 @@
 import { type Clock, createDeadline, untilAborted } from './clock.ts';
 import { isElsewhere, isGone, newOwner } from './credentials/lock.ts';
-import type { PendingSignIn, PreparedSignIn } from './credentials/record.ts';
+import { type PendingSignIn, type PreparedSignIn, sameSignIn, withoutPending } from './credentials/record.ts';
 import type { Store } from './credentials/store.ts';
 import type { Http } from './http.ts';
 import type { Log } from './log.ts';
 import { discover } from './oauth/discovery.ts';
 import { isListening, type Loopback, listenForCallback } from './oauth/loopback.ts';
 import { obtainClient, type PreregisteredClient } from './oauth/registration.ts';
-import {
-  createCallbackHandler,
-  type HostedSignIn,
-  newHostedSignIn,
-  sameSignIn,
-  withAttempt,
-  withoutPending,
-} from './sign-in-callback.ts';
+import { createCallbackHandler, type HostedSignIn, newHostedSignIn, withAttempt } from './sign-in-callback.ts';
 
 export interface SignInHostOptions {
   store: Store;

@@ -86,16 +86,11 @@ export function createSignInPolicy({ signIn, store, clock, log, startedAt }: Pol
   };
 
   const signInAgain = async () => {
-    const record = await store.load();
-    if (!isConnected(record) || record.grant.authorizedAt >= startedAt) return;
-    const { resourceMetadataUrl } = record.grant;
     try {
-      const request = {
-        challenge: { resourceMetadataUrl },
-        tab: 'automatic',
-        seen: authorizationOf(record),
-        again: true,
-      } as const;
+      const record = await store.load();
+      if (!isConnected(record) || record.grant.authorizedAt >= startedAt) return;
+      const challenge = { resourceMetadataUrl: record.grant.resourceMetadataUrl };
+      const request = { challenge, tab: 'automatic', seen: authorizationOf(record), again: true } as const;
       await within(preparationBound, new AbortController().signal, (signal) => signIn.begin(request, signal));
     } catch (error) {
       log.warn('could not begin the sign-in that --reauth asks for', { why: describe(error) });

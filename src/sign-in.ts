@@ -193,20 +193,22 @@ export function createSignIn({ store, host, openBrowser, clock, log, newId }: Si
   const oversee = async () => {
     if (overseeing) return;
     overseeing = true;
+    while (!closed.signal.aborted && (await isStillNeeded())) await clock.sleep(lookAtHost, closed.signal);
+    overseeing = false;
+  };
+
+  /** One look. Trouble with the disk or the network passes, and the next look finds out. */
+  const isStillNeeded = async (): Promise<boolean> => {
     try {
-      while (!closed.signal.aborted) {
-        const { pendingSignIn } = await store.load();
-        if (!pendingSignIn) host.linger();
-        if (!pendingSignIn || host.hosts(pendingSignIn.id)) break;
-        host.makeWay(pendingSignIn.id);
-        await lookAfter(pendingSignIn);
-        await clock.sleep(lookAtHost, closed.signal);
-      }
+      const { pendingSignIn } = await store.load();
+      if (!pendingSignIn) host.linger();
+      if (!pendingSignIn || host.hosts(pendingSignIn.id)) return false;
+      host.makeWay(pendingSignIn.id);
+      await lookAfter(pendingSignIn);
     } catch (error) {
-      log.warn('could not look after the pending sign-in', { why: describe(error) });
-    } finally {
-      overseeing = false;
+      log.debug('could not look after the pending sign-in', { why: describe(error) });
     }
+    return true;
   };
 
   return {

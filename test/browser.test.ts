@@ -1,6 +1,7 @@
 import { symlink } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
 import { expect, test } from 'vitest';
+import { runCommand } from './support/run-command.ts';
 import { homeInTest, spawnBridge, strippedEnvironment } from './support/spawn-bridge.ts';
 import { approve } from './support/upstream/browser.ts';
 import { upstreamInTest } from './support/upstream/in-test.ts';
@@ -28,4 +29,16 @@ test('without a desktop no opener is tried, and the link comes with the answer a
   expect((await approve(link)).body).toContain('Connected');
   expect((await bridge.call('notion-search', { query: 'roadmap' })).isError).toBe(false);
   expect(home.browser.tabs).toHaveLength(0);
+});
+
+test('a login where no tab can open leaves the one tab of the need to whoever can', async () => {
+  const upstream = await upstreamInTest();
+  const home = await homeInTest();
+  const login = runCommand(home, ['login', '--url', upstream.url], { BROWSER: '' });
+  await login.shows(/waiting for you/);
+  login.kill('SIGINT');
+  await login.ended;
+  const bridge = await spawnBridge({ home, url: upstream.url });
+  expect(await bridge.call('notion-search', { query: 'roadmap' })).toMatchObject({ isError: false });
+  expect(home.browser.tabs).toHaveLength(1);
 });

@@ -171,3 +171,14 @@ export function expectedEnd({ grant, history }: ConnectionRecord): number | unde
   const end = grant && lives.length > 0 ? new Date(grant.authorizedAt + Math.max(...lives)).getTime() : Number.NaN;
   return Number.isNaN(end) ? undefined : end;
 }
+
+/** True while the record's pending sign-in is this one, in these hands. */
+export function sameSignIn(record: ConnectionRecord, pending: PendingSignIn): boolean {
+  return record.pendingSignIn?.id === pending.id && record.pendingSignIn.owner.nonce === pending.owner.nonce;
+}
+
+/** The record once its sign-in is over, or given up. */
+export function withoutPending(record: ConnectionRecord): ConnectionRecord {
+  const { pendingSignIn: _pending, ...rest } = record;
+  return rest;
+}

@@ -46,6 +46,7 @@ interface LivePage {
 
 const liveWithin = 3_000;
 const mostPages = 100;
+const mostCursors = 1_000;
 
 const announcements: Record<ListMethod, string> = {
   'tools/list': 'notifications/tools/list_changed',
@@ -82,10 +83,16 @@ export function createLists({ cache, upstream, clock, hello, authorization, newH
     lastTold.set(method, itemsOf(method, list));
   };
 
+  const noteCursor = (cursor: string, epoch: number) => {
+    cursors.set(cursor, epoch);
+    const [oldest] = cursors.keys();
+    if (cursors.size > mostCursors && oldest !== undefined) cursors.delete(oldest);
+  };
+
   const learn: Lists['learn'] = ({ request, page, session, passedOn }) => {
     const method = request.method as ListMethod;
     const { nextCursor } = page;
-    if (typeof nextCursor === 'string') cursors.set(nextCursor, session.epoch);
+    if (typeof nextCursor === 'string') noteCursor(nextCursor, session.epoch);
     if (request.params?.cursor !== undefined) return;
     if (typeof nextCursor !== 'string') {
       if (passedOn) told(method, page);

@@ -215,6 +215,7 @@ export function createRelay(options: RelayOptions): Relay {
 
   const takeNotification = (raw: string, { method, params }: Message) => {
     if (method === 'notifications/initialized') {
+      if (initialized) return;
       initialized = true;
       tail = tail.then(() => inTime(upstream.confirm())).catch(() => undefined);
       options.onInitialized();

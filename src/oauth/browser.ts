@@ -16,15 +16,17 @@ export interface BrowserEnvironment {
   hasDesktop: boolean;
 }
 
-export function createBrowser(environment: BrowserEnvironment, clock: Clock): OpenBrowser {
+/** Undefined where no tab can open at all: then nobody has used up the one tab of a need, either (P5). */
+export function createBrowser(environment: BrowserEnvironment, clock: Clock): OpenBrowser | undefined {
   const { browser, hasDesktop } = environment;
   const [name, ...args] =
     browser
       ?.split(':')[0]
       ?.split(' ')
       .filter((part) => part !== '' && part !== '%s') ?? [];
+  if (name === undefined && !hasDesktop) return undefined;
   return async (url) => {
-    if (!isTrustworthy(new URL(url)) || (name === undefined && !hasDesktop)) return false;
+    if (!isTrustworthy(new URL(url))) return false;
     try {
       // The URL is one argument of a spawned program; no shell sees it (product.md 11).
       const opener = await open(url, name === undefined ? {} : { app: { name, arguments: args } });
