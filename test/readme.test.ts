@@ -1,0 +1,51 @@
+import { readFileSync } from 'node:fs';
+import { PassThrough } from 'node:stream';
+import { StdioServerTransport } from '@modelcontextprotocol/server/stdio';
+import { expect, test } from 'vitest';
+import { optionTable } from '../src/config.ts';
+import { hints } from '../src/errors.ts';
+
+const readme = readFileSync(new URL('../README.md', import.meta.url), 'utf8');
+const rows = [...readme.matchAll(/^\| `([^`]+)` \|(.*)\|$/gm)].map(([, name = '', rest = '']) => ({ name, rest }));
+
+test('the troubleshooting table has a row for each code, and no other', () => {
+  const codes = rows.map(({ name }) => name).filter((name) => /^[A-Z_]+$/.test(name));
+  expect(codes).toEqual(Object.keys(hints));
+});
+
+test('the table of options names each one that a client may want to set, with its environment variable', () => {
+  const told = rows
+    .filter(({ name }) => name.startsWith('--'))
+    .map(({ name, rest }) => [name.slice(2).split(' ')[0], /`(\w+)`/.exec(rest)?.[1]]);
+  const known = Object.entries(optionTable).flatMap(([name, option]) =>
+    'environment' in option ? [[name, option.environment]] : [],
+  );
+  expect(told.sort()).toEqual(known.sort());
+});
+
+test('the transports of the SDK refuse or change what the relay has to pass, as docs/architecture.md says', async () => {
+  const input = new PassThrough();
+  const transport = new StdioServerTransport(input, new PassThrough());
+  const passed: string[] = [];
+  let refused = 0;
+  transport.onmessage = (message) => void passed.push(JSON.stringify(message));
+  transport.onerror = () => {
+    refused += 1;
+  };
+  await transport.start();
+  const refusals = [
+    '{"jsonrpc":"2.0","id":1,"method":"x","extra":1}',
+    '{"jsonrpc":"2.0","id":null,"method":"x"}',
+    '{"jsonrpc":"2.0","id":1.5,"method":"x"}',
+    '{"jsonrpc":"2.0","id":12345678901234567890,"method":"x"}',
+  ];
+  const changes = [
+    '{"jsonrpc":"2.0","id":1,"error":{"code":-1,"message":"m","more":2}}',
+    '{"jsonrpc":"2.0","id":2,"result":{"large":12345678901234567890}}',
+  ];
+  for (const line of [...refusals, ...changes]) input.write(`${line}\n`);
+  await expect.poll(() => passed.length + refused).toBe(refusals.length + changes.length);
+  expect(refused).toBe(refusals.length);
+  expect(passed.filter((line) => changes.includes(line))).toEqual([]);
+  await transport.close();
+});
