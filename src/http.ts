@@ -3,7 +3,7 @@ import { Agent as HttpsAgent, request as httpsRequest } from 'node:https';
 import type { Socket } from 'node:net';
 import { text as readText } from 'node:stream/consumers';
 import { type Clock, createDeadline } from './clock.ts';
-import { BridgeError } from './errors.ts';
+import { BridgeError, errnoOf } from './errors.ts';
 
 export interface HttpRequest {
   method: 'GET' | 'POST' | 'DELETE';
@@ -31,10 +31,13 @@ export interface HttpResponse {
 /** The exchange broke without an answer. `sent` is false only when the server surely saw nothing of the request. */
 export class ConnectionError extends Error {
   readonly sent: boolean;
+  /** The certificate is not one to trust: asking again does not help. */
+  readonly isUntrusted: boolean;
   constructor(sent: boolean, cause: unknown) {
     super(cause instanceof Error ? cause.message : String(cause), { cause });
     this.name = 'ConnectionError';
     this.sent = sent;
+    this.isUntrusted = /CERT|LEAF_SIGNATURE/.test(errnoOf(cause) ?? '');
   }
 }
 

@@ -95,7 +95,11 @@ export function errorAnswer(request: Request, error: BridgeError, hint = error.h
 export function errorOf(delivery: Delivery, request: Request, resendable = false): BridgeError {
   switch (delivery.kind) {
     case 'not-sent':
-      return new BridgeError('UPSTREAM_UNREACHABLE', `could not reach the server (${delivery.why})`);
+      return new BridgeError(
+        'UPSTREAM_UNREACHABLE',
+        `could not reach the server (${delivery.why})`,
+        delivery.untrusted ? { hint: untrustedHint } : {},
+      );
     case 'ambiguous':
       return request.method === 'tools/call' && !resendable
         ? new BridgeError(
@@ -118,6 +122,9 @@ export function errorOf(delivery: Delivery, request: Request, resendable = false
       return new BridgeError('REAUTH_REQUIRED', 'a sign-in is needed');
   }
 }
+
+const untrustedHint =
+  'behind a network that inspects traffic, set NODE_EXTRA_CA_CERTS to the file of its certificate authority; otherwise do not trust this network';
 
 function waitHint(retryAfter: number | undefined): string {
   return retryAfter === undefined

@@ -19,7 +19,8 @@ export type Delivery =
   | { kind: 'busy'; status: number; retryAfter: number | undefined }
   /** Upstream said no, with a JSON-RPC error or in words of its own. */
   | { kind: 'refused'; status: number; error?: unknown; text: string }
-  | { kind: 'not-sent'; why: string }
+  /** `untrusted`: nobody vouches for the server's certificate. */
+  | { kind: 'not-sent'; why: string; untrusted?: boolean }
   /** Upstream may or may not have acted. `silent`: it gave no sign of life. */
   | { kind: 'ambiguous'; why: string; silent?: boolean }
   /** The client cancelled it. */
@@ -82,8 +83,8 @@ export function createExchange(http: Http, clock: Clock, random: () => number) {
     } catch (error) {
       if (outgoing.cancelled.aborted) return { kind: 'cancelled' };
       if (signal.aborted) return { kind: 'ambiguous', why: 'the server went silent', silent: true };
-      const sent = !(error instanceof ConnectionError) || error.sent;
-      return { kind: sent ? 'ambiguous' : 'not-sent', why: describe(error) };
+      if (!(error instanceof ConnectionError) || error.sent) return { kind: 'ambiguous', why: describe(error) };
+      return { kind: 'not-sent', why: describe(error), untrusted: error.isUntrusted };
     } finally {
       outgoing.cancelled.removeEventListener('abort', cancel);
       vigil.end();

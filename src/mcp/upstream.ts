@@ -233,8 +233,9 @@ function maySendAgain(delivery: Delivery, post: Post): boolean {
     case 'session-gone':
       return post.epoch === undefined;
     case 'busy':
-    case 'not-sent':
       return true;
+    case 'not-sent':
+      return !delivery.untrusted;
     case 'ambiguous':
       return post.resendable;
     default:
