@@ -7,7 +7,7 @@ import { locate } from './credentials/location.ts';
 import { authorizationOf, isConnected } from './credentials/record.ts';
 import { createStore, type Store } from './credentials/store.ts';
 import { describe } from './errors.ts';
-import { createHttp, type Http } from './http.ts';
+import { createHttp, type Http, type ProxyFor } from './http.ts';
 import type { Log } from './log.ts';
 import { connectDownstream } from './mcp/downstream.ts';
 import { createListCache } from './mcp/list-cache.ts';
@@ -26,6 +26,8 @@ export interface Surroundings {
   clock: Clock;
   log: Log;
   random: () => number;
+  /** The proxy that the environment names for a URL. */
+  proxyFor: ProxyFor;
   /** Absent where no tab can open. */
   openBrowser: OpenBrowser | undefined;
   version: string;
@@ -42,9 +44,9 @@ export interface Connection {
   close(): Promise<void>;
 }
 
-export function openConnection({ config, clock, log, random, openBrowser }: Surroundings): Connection {
+export function openConnection({ config, clock, log, random, proxyFor, openBrowser }: Surroundings): Connection {
   const { upstreamUrl, profile, callbackPort, preregistered } = config;
-  const http = createHttp(clock);
+  const http = createHttp(clock, proxyFor);
   const location = locate(config.folder, profile, upstreamUrl);
   const store = createStore({ location, upstreamUrl: upstreamUrl.href, clock, log });
   const counters = createCounters(location.counters, log);

@@ -1,4 +1,5 @@
 #!/usr/bin/env node
+import { getProxyForUrl } from 'proxy-from-env';
 import manifest from '../package.json' with { type: 'json' };
 import { openConnection } from './bridge.ts';
 import { systemClock } from './clock.ts';
@@ -38,6 +39,7 @@ async function run(config: Config): Promise<ExitCode> {
     clock: systemClock,
     log,
     random: Math.random,
+    proxyFor: getProxyForUrl,
     openBrowser: createBrowser(desktop(), systemClock),
     version: manifest.version,
   };

@@ -2,6 +2,7 @@ import { Agent as HttpAgent, request as httpRequest, type IncomingMessage } from
 import { Agent as HttpsAgent, request as httpsRequest } from 'node:https';
 import type { Socket } from 'node:net';
 import { text as readText } from 'node:stream/consumers';
+import { HttpsProxyAgent } from 'https-proxy-agent';
 import { type Clock, createDeadline } from './clock.ts';
 import { BridgeError, errnoOf } from './errors.ts';
 
@@ -73,15 +74,29 @@ function isLoopback(hostname: string): boolean {
   return hostname === 'localhost' || hostname === '[::1]' || /^127(\.\d{1,3}){3}$/.test(hostname);
 }
 
-export function createHttp(clock: Clock): Http {
-  const pools = { pooled: createPool(pooledIdle), recent: createPool(recentIdle), new: createPool(0) };
+/** The URL of the proxy for a URL, or '' where there is none. */
+export type ProxyFor = (url: string) => string;
+
+/** `proxyFor` is never asked about this machine: the sign-in's own listener must not be looked for elsewhere. */
+export function createHttp(clock: Clock, proxyFor: ProxyFor = () => ''): Http {
+  /** By the URL of the proxy; '' is no proxy. */
+  const pools = new Map<string, Pools>();
   let lastWall = clock.now();
   let lastMonotonic = clock.monotonic();
   const closeIdle = () => {
-    for (const { http, https } of Object.values(pools)) {
-      destroyIdle(http);
-      destroyIdle(https);
+    for (const { pooled, recent, new: fresh } of pools.values()) {
+      for (const { http, https } of [pooled, recent, fresh]) {
+        destroyIdle(http);
+        destroyIdle(https);
+      }
     }
+  };
+
+  const poolsFor = (url: URL): Pools => {
+    const proxy = isLoopback(url.hostname) ? '' : proxyFor(url.href);
+    const known = pools.get(proxy) ?? createPools(proxy);
+    pools.set(proxy, known);
+    return known;
   };
 
   /** A laptop that slept shows as wall-clock time that the monotonic clock did not see; timers of idle sockets did not run. */
@@ -97,7 +112,7 @@ export function createHttp(clock: Clock): Http {
       throw new BridgeError('CONFIG_INVALID', `${url.protocol}//${url.host} is neither https nor on this machine`);
     }
     closeAfterGap();
-    const pool = pools[init.connection ?? 'pooled'];
+    const pool = poolsFor(url)[init.connection ?? 'pooled'];
     return exchange(url, init, url.protocol === 'https:' ? pool.https : pool.http);
   };
 
@@ -123,9 +138,17 @@ export function createHttp(clock: Clock): Http {
   return { request, fetch, closeIdle };
 }
 
-function createPool(idle: number) {
+type Pool = { http: HttpAgent; https: HttpAgent };
+type Pools = Record<NonNullable<HttpRequest['connection']>, Pool>;
+
+function createPools(proxy: string): Pools {
+  return { pooled: createPool(pooledIdle, proxy), recent: createPool(recentIdle, proxy), new: createPool(0, proxy) };
+}
+
+function createPool(idle: number, proxy: string): Pool {
   const options = idle === 0 ? { keepAlive: false } : { keepAlive: true, timeout: idle, scheduling: 'lifo' as const };
-  return { http: new HttpAgent(options), https: new HttpsAgent(options) };
+  const https = proxy === '' ? new HttpsAgent(options) : new HttpsProxyAgent(proxy, options);
+  return { http: new HttpAgent(options), https };
 }
 
 function destroyIdle(agent: HttpAgent): void {
@@ -150,8 +173,9 @@ function exchange(url: URL, init: HttpRequest, agent: HttpAgent): Promise<HttpRe
       clearTimeout(slow);
       init.unsentSignal?.removeEventListener('abort', giveUp);
     };
-    request.on('socket', (socket: Socket) => {
-      if (!socket.connecting) return connected();
+    request.on('socket', (socket: Socket & { secureConnecting?: boolean }) => {
+      // A handshake through a proxy begins on a connection that stands already.
+      if (!socket.connecting && !socket.secureConnecting) return connected();
       socket.once(url.protocol === 'https:' ? 'secureConnect' : 'connect', connected);
     });
     request.on('response', (message) => resolve(asResponse(message)));

@@ -60,6 +60,8 @@ const fences: Record<string, { values: RegExp; types?: RegExp }> = {
   conf: { values: /^credentials\/store\.ts$/ },
   atomically: { values: /^credentials\/(store|side-file)\.ts$/ },
   'proper-lockfile': { values: /^credentials\/lock\.ts$/ },
+  'https-proxy-agent': { values: /^http\.ts$/ },
+  'proxy-from-env': { values: /^cli\.ts$/ },
   open: { values: /^oauth\/browser\.ts$/ },
   oauth4webapi: { values: /^oauth\//, types: /^credentials\/(record|grant)\.ts$/ },
   'eventsource-parser': { values: /^mcp\/event-stream\.ts$/ },

@@ -76,6 +76,7 @@ describe('the npm package', () => {
       bundle: true,
       platform: 'node',
       format: 'esm',
+      minifySyntax: true,
       write: false,
       metafile: true,
     });

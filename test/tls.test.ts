@@ -28,7 +28,7 @@ test('calls go over TLS, side by side and one after the other, on connections th
 test('a change whose handshake fails was not sent: it is sent after all, once', async () => {
   const { upstream, front, bridge } = await bridgeOverTls();
   await bridge.call('count');
-  front.cut();
+  await front.end();
   front.refuse(2);
   expect(await bridge.call('count')).toMatchObject({ isError: false });
   expect(upstream.executions('count')).toBe(2);

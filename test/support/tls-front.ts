@@ -1,3 +1,4 @@
+import { once } from 'node:events';
 import { readFileSync } from 'node:fs';
 import { type AddressInfo, connect, createServer, type Server, type Socket } from 'node:net';
 import { createServer as createTlsServer } from 'node:tls';
@@ -17,8 +18,8 @@ export interface TlsFront {
   connections: number;
   /** Ends this many connections that come next before their handshake. */
   refuse(count: number): void;
-  /** Cuts what is open, as a network does. */
-  cut(): void;
+  /** Ends what is open, and resolves once the other side has noticed. */
+  end(): Promise<void>;
 }
 
 export async function tlsFrontInTest(upstreamUrl: string): Promise<TlsFront> {
@@ -45,12 +46,14 @@ export async function tlsFrontInTest(upstreamUrl: string): Promise<TlsFront> {
     refuse: (count) => {
       refusals = count;
     },
-    cut: () => {
-      for (const socket of open) socket.destroy();
+    end: async () => {
+      const closed = [...open].map((socket) => once(socket, 'close'));
+      for (const socket of open) socket.end();
+      await Promise.all(closed);
     },
   };
   onTestFinished(() => {
-    front.cut();
+    for (const socket of open) socket.destroy();
     server.close();
   });
   return front;
