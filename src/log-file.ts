@@ -15,11 +15,19 @@ export function createLogFile(folder: string, kind: string): (line: string) => v
     mkdirSync(logs, { recursive: true, mode: 0o700 });
     return true;
   };
+  const rotate = () => {
+    if ((statSync(path, { throwIfNoEntry: false })?.size ?? 0) <= rotateAt) return;
+    try {
+      renameSync(path, `${path}.1`);
+    } catch {
+      // Another process rotated it a moment ago.
+    }
+  };
   return (line) => {
     if (usable === false) return;
     try {
       usable ??= prepare();
-      if ((statSync(path, { throwIfNoEntry: false })?.size ?? 0) > rotateAt) renameSync(path, `${path}.1`);
+      rotate();
       appendFileSync(path, line, { mode: 0o600 });
     } catch {
       usable = false;
