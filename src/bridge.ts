@@ -3,7 +3,7 @@ import type { Readable, Writable } from 'node:stream';
 import { type Clock, createDeadline, untilAborted } from './clock.ts';
 import { type Config, forConnection } from './config.ts';
 import { type Counters, createCounters } from './credentials/counters.ts';
-import { locate } from './credentials/location.ts';
+import { type Location, locate } from './credentials/location.ts';
 import { authorizationOf, isConnected } from './credentials/record.ts';
 import { createStore, type Store } from './credentials/store.ts';
 import { describe } from './errors.ts';
@@ -35,6 +35,7 @@ export interface Surroundings {
 
 /** One connection: its record, its tokens and its sign-in, composed. Used by the bridge and by the commands. */
 export interface Connection {
+  location: Location;
   http: Http;
   store: Store;
   tokens: TokenSource;
@@ -64,7 +65,7 @@ export function openConnection({ config, clock, log, random, proxyFor, openBrows
     store.close();
     http.closeIdle();
   };
-  return { http, store, tokens, signIn, counters, close };
+  return { location, http, store, tokens, signIn, counters, close };
 }
 
 export interface Stdio {
@@ -80,9 +81,9 @@ const farewell = 350;
 export async function runBridge(surroundings: Surroundings, stdio: Stdio, stop: AbortSignal): Promise<void> {
   const { config, clock, log, random, version } = surroundings;
   const connection = openConnection(surroundings);
-  const { http, store, tokens, signIn } = connection;
+  const { location, http, store, tokens, signIn } = connection;
   const policy = createSignInPolicy({ signIn, store, clock, log, startedAt: clock.now() });
-  const cache = createListCache(locate(config.folder, config.profile, config.upstreamUrl).lists, log);
+  const cache = createListCache(location.lists, log);
   const over = new AbortController();
   let authorization = { name: 'signed_out', connected: false };
   let lastUse = clock.monotonic();

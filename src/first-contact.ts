@@ -1,5 +1,4 @@
 import type { Connection, Surroundings } from './bridge.ts';
-import { locate } from './credentials/location.ts';
 import { authorizationOf, isConnected } from './credentials/record.ts';
 import { BridgeError } from './errors.ts';
 import { anonymousHello, errorOf } from './mcp/answers.ts';
@@ -22,9 +21,9 @@ export type Contact =
  */
 export async function makeContact(
   { config, clock, log, random, version }: Surroundings,
-  { http, store, tokens }: Connection,
+  { location, http, store, tokens }: Connection,
 ): Promise<Contact> {
-  const cache = createListCache(locate(config.folder, config.profile, config.upstreamUrl).lists, log);
+  const cache = createListCache(location.lists, log);
   const hello = anonymousHello(version);
   const nobody = async () => undefined;
   const newHands = () => createHands(clock, bound, new AbortController().signal);

@@ -77,6 +77,7 @@ export function createSignIn({ store, host, openBrowser, clock, log, newId }: Si
   const closed = new AbortController();
   let unsubscribe: (() => void) | undefined;
   let overseeing = false;
+  let due = false;
   let looking: Promise<void> | undefined;
 
   const begin = async (request: SignInRequest, signal: AbortSignal): Promise<SignInState> => {
@@ -191,23 +192,31 @@ export function createSignIn({ store, host, openBrowser, clock, log, newId }: Si
 
   /** Looks every second whether somebody answers for the pending sign-in, as long as there is one (product.md 7). */
   const oversee = async () => {
+    due = true;
     if (overseeing) return;
     overseeing = true;
-    while (!closed.signal.aborted && (await isStillNeeded())) await clock.sleep(lookAtHost, closed.signal);
+    while (due && !closed.signal.aborted) {
+      // Set again by a change that comes while the record is being read.
+      due = false;
+      if (!(await isStillNeeded())) continue;
+      due = true;
+      await clock.sleep(lookAtHost, closed.signal);
+    }
     overseeing = false;
   };
 
-  /** One look. Trouble with the disk or the network passes, and the next look finds out. */
   const isStillNeeded = async (): Promise<boolean> => {
-    try {
-      const { pendingSignIn } = await store.load();
-      if (!pendingSignIn) host.linger();
-      if (!pendingSignIn || host.hosts(pendingSignIn.id)) return false;
-      host.makeWay(pendingSignIn.id);
-      await lookAfter(pendingSignIn);
-    } catch (error) {
-      log.debug('could not look after the pending sign-in', { why: describe(error) });
-    }
+    const record = await store.load().catch(() => undefined);
+    // A record that cannot be read is looked at when it changes, not every second.
+    if (!record) return false;
+    const pending = record.pendingSignIn;
+    if (!pending) host.linger();
+    if (!pending || host.hosts(pending.id)) return false;
+    host.makeWay(pending.id);
+    // Trouble with the disk or the network passes, and the next look finds out.
+    await lookAfter(pending).catch((error) =>
+      log.debug('could not look after the pending sign-in', { why: describe(error) }),
+    );
     return true;
   };
 

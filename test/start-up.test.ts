@@ -12,6 +12,15 @@ const lists = {
   'resources/templates/list': 'resourceTemplates',
 };
 
+/** What the embedded upstream offers, and what is declared before anything is known of an upstream. */
+const everything = {
+  tools: { listChanged: true },
+  resources: { subscribe: true, listChanged: true },
+  prompts: { listChanged: true },
+  logging: {},
+  completions: {},
+};
+
 /** Resolves once the side file of cached lists holds what upstream said. */
 async function cached(home: Home): Promise<void> {
   await expect.poll(() => home.files()).toContainEqual(expect.stringMatching(/\.lists\.json$/));
@@ -42,13 +51,7 @@ test('discover, ping and initialize are answered by us: no request, no browser, 
   expect(await bridge.request('ping')).toEqual({ jsonrpc: '2.0', id: expect.anything(), result: {} });
   expect(await bridge.hello()).toEqual({
     protocolVersion: '2025-11-25',
-    capabilities: {
-      tools: { listChanged: true },
-      resources: { subscribe: true, listChanged: true },
-      prompts: { listChanged: true },
-      logging: {},
-      completions: {},
-    },
+    capabilities: everything,
     serverInfo: { name: 'notion-mcp-bridge', title: 'Notion', version: expect.stringMatching(/^\d/) },
   });
   // Time enough for what `initialized` may begin.
@@ -111,13 +114,7 @@ test('from the second start on upstream describes itself, even while it hangs', 
   const second = spawnRaw({ home, url: upstream.url });
   expect(await second.hello()).toEqual({
     protocolVersion: '2025-11-25',
-    capabilities: {
-      tools: { listChanged: true },
-      resources: { subscribe: true, listChanged: true },
-      prompts: { listChanged: true },
-      logging: {},
-      completions: {},
-    },
+    capabilities: everything,
     serverInfo: { name: 'Notion MCP (embedded)', title: 'Notion (embedded)', version: '1.0.1' },
     instructions: expect.stringContaining('Search before you fetch'),
   });

@@ -1,16 +1,19 @@
 import { type Config, forConnection } from '../config.ts';
-import { createCounters } from '../credentials/counters.ts';
-import { locate } from '../credentials/location.ts';
 import { type ConnectionRecord, expectedEnd, isConnected } from '../credentials/record.ts';
 import type { Command } from './command.ts';
 
 /** What the record says, without the network. Exit code 0 when connected, else 1. */
-export const status: Command = async ({ config, clock, log, print, openConnection }) => {
-  const { store } = openConnection();
+export const status: Command = async ({ config, clock, print, openConnection }) => {
+  const { store, counters } = openConnection();
   const record = await store.load();
   const facts = describeRecord(record, config, clock.now());
-  const counts = createCounters(locate(config.folder, config.profile, config.upstreamUrl).counters, log).read();
-  const all = { profile: config.profile, upstream: config.upstreamUrl.href, ...facts, ...counts, record: store.path };
+  const all = {
+    profile: config.profile,
+    upstream: config.upstreamUrl.href,
+    ...facts,
+    ...counters.read(),
+    record: store.path,
+  };
   print(config.json ? `${JSON.stringify(all, undefined, 2)}\n` : toLines(all));
   store.close();
   return isConnected(record) ? 0 : 1;
