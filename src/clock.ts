@@ -47,6 +47,31 @@ export function createDeadline(clock: Clock, ms: number, ...signals: (AbortSigna
   return { signal: controller.signal, release: () => released.abort() };
 }
 
+const lastChance = 1_000;
+const onTime = 250;
+const mostChances = 30;
+
+/**
+ * A deadline of `ms` that leaves a process that stood still the time to read what came meanwhile. After SIGSTOP or sleep
+ * Node.js runs the timers that are due before it looks at its sockets: an ordinary deadline would throw away an answer
+ * that is there (P4).
+ */
+export function createPatientDeadline(clock: Clock, ms: number): Deadline {
+  const controller = new AbortController();
+  const released = new AbortController();
+  const wait = async () => {
+    await clock.sleep(ms, released.signal);
+    for (let late = true, left = mostChances; late && left > 0 && !released.signal.aborted; left -= 1) {
+      const began = clock.monotonic();
+      await clock.sleep(lastChance, released.signal);
+      late = clock.monotonic() - began > lastChance + onTime;
+    }
+    if (!released.signal.aborted) controller.abort();
+  };
+  void wait();
+  return { signal: controller.signal, release: () => released.abort() };
+}
+
 /** Resolves with the promise's value, or with `undefined` once the signal aborts. The promise goes on. */
 export function untilAborted<T>(promise: Promise<T>, signal: AbortSignal | undefined): Promise<T | undefined> {
   if (!signal) return promise;
@@ -66,3 +91,6 @@ export function backOff(attempt: number, random: () => number, base = 500, most 
   const ceiling = Math.min(most, base * 2 ** attempt);
   return ceiling / 2 + (ceiling / 2) * random();
 }
+
+/** A server that was away is found this soon after it is back, ms, by whoever still waits within a bound of 30 s (P7). */
+export const longestAbsence = 4_000;

@@ -7,7 +7,7 @@ import { isTrustworthy } from './http.ts';
 import { type LogLevel, logLevels } from './log.ts';
 import type { PreregisteredClient } from './oauth/registration.ts';
 
-export const commandNames = ['serve', 'login', 'logout', 'status', 'help', 'version'] as const;
+export const commandNames = ['serve', 'login', 'logout', 'status', 'refresh', 'help', 'version'] as const;
 export type CommandName = (typeof commandNames)[number];
 
 /** Everything that argv and the environment decide. */
@@ -21,9 +21,11 @@ export interface Config {
   /** Never open a browser; links only. */
   noBrowser: boolean;
   reauth: boolean;
-  /** `login --force`: sign in although connected. */
+  /** `login --force`: sign in although connected. `refresh --force`: refresh although fresh. */
   force: boolean;
   json: boolean;
+  /** The MCP revision that the server surely speaks, or is to be spoken to in. */
+  protocol: string | undefined;
   logLevel: LogLevel;
 }
 
@@ -64,6 +66,11 @@ export const optionTable = {
     environment: 'NOTION_MCP_BRIDGE_SIGN_IN_AGAIN',
     help: 'sign in again, although connected; the old sign-in serves until then',
   },
+  protocol: {
+    value: 'REVISION',
+    environment: 'NOTION_MCP_BRIDGE_PROTOCOL',
+    help: 'the MCP revision that the server speaks, such as 2026-07-28 (default: learnt)',
+  },
   'client-id': {
     value: 'ID',
     environment: 'NOTION_MCP_BRIDGE_CLIENT_ID',
@@ -82,10 +89,10 @@ export const optionTable = {
   'log-level': {
     value: 'LEVEL',
     environment: 'NOTION_MCP_BRIDGE_LOG_LEVEL',
-    help: `what goes to stderr: ${logLevels.join(', ')} (default info)`,
+    help: `what goes to stderr: ${logLevels.join(', ')} (default info; refresh: error)`,
   },
-  force: { help: 'login: sign in again, although connected' },
-  json: { help: 'status: print JSON' },
+  force: { help: 'login: sign in again, although connected; refresh: although it is fresh' },
+  json: { help: 'status, refresh: print JSON' },
   version: { help: 'print the version' },
   help: { help: 'print this help' },
 } as const satisfies Record<string, OptionDescription>;
@@ -102,8 +109,9 @@ export function readConfig(argv: readonly string[], environment: Environment): C
   const { values, positionals } = parse(argv);
   const settings = { ...fromEnvironment(environment), ...values };
   const text = (name: OptionName) => (typeof settings[name] === 'string' ? settings[name] : undefined);
+  const command = readCommand(positionals, values);
   return {
-    command: readCommand(positionals, values),
+    command,
     upstreamUrl: readUrl('url', text('url') ?? defaultUrl),
     profile: readProfile(text('profile') ?? defaultProfile),
     folder: resolve(text('config-dir') ?? defaultFolder()),
@@ -111,9 +119,10 @@ export function readConfig(argv: readonly string[], environment: Environment): C
     preregistered: readClient(text('client-id'), text('client-secret-file'), text('client-metadata-url')),
     noBrowser: settings['no-browser'] === true,
     reauth: settings.reauth === true,
-    force: settings.force === true || settings.reauth === true,
+    force: settings.force === true || (command !== 'refresh' && settings.reauth === true),
     json: settings.json === true,
-    logLevel: readLogLevel(text('log-level') ?? 'info'),
+    protocol: readRevision(text('protocol')),
+    logLevel: readLogLevel(text('log-level') ?? (command === 'refresh' ? 'error' : 'info')),
   };
 }
 
@@ -125,7 +134,10 @@ export function forConnection({ profile, upstreamUrl, folder }: Config, text: st
     ...(folder === resolve(defaultFolder()) ? [] : ['--config-dir', folder]),
   ];
   const options = given.map((word) => ` ${/^[\w:/.@=-]+$/.test(word) ? word : `"${word}"`}`).join('');
-  return text.replace(/npx -y notion-mcp-bridge (login|status)( --force)?/g, (command) => `${command}${options}`);
+  return text.replace(
+    /npx -y notion-mcp-bridge (login|status|refresh)( --force)?/g,
+    (command) => `${command}${options}`,
+  );
 }
 
 function parse(argv: readonly string[]): { values: Values; positionals: string[] } {
@@ -219,6 +231,12 @@ function readSecret(file: string): string {
   } catch (error) {
     throw invalid(`could not read --client-secret-file ${file} (${describe(error)})`, error);
   }
+}
+
+function readRevision(given: string | undefined): string | undefined {
+  if (given !== undefined && !/^\d{4}-\d{2}-\d{2}$/.test(given))
+    throw invalid(`--protocol is not a revision such as 2026-07-28: ${given}`);
+  return given;
 }
 
 function readLogLevel(given: string): LogLevel {

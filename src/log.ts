@@ -45,6 +45,6 @@ function formatField([name, value]: [string, LogFields[string]]): string[] {
 }
 
 /** What a server says may be part of any text (product.md 11): no line of its own, no control sequence, no flood. */
-function oneLine(text: string): string {
-  return text.replace(/\p{Cc}+/gu, ' ').slice(0, 500);
+export function oneLine(text: string, longest = 500): string {
+  return text.replace(/\p{Cc}+/gu, ' ').slice(0, longest);
 }

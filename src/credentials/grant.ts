@@ -11,26 +11,31 @@ import {
   type Rejection,
   type TokenSet,
 } from './record.ts';
+import { refreshTimeLimit } from './refresh-plan.ts';
 
 /** A response without `expires_in` counts as one hour (product.md 6.7). */
 const assumedLifetime = 3_600_000;
 const rejectionsKept = 8;
 const standardMembers = /^(access_token|refresh_token|id_token|token_type|expires_in|scope|resource)$/;
 
+/** What an approval brought. */
+export interface RedeemedCode {
+  prepared: PreparedSignIn;
+  requestedScope: string | undefined;
+  response: TokenEndpointResponse;
+  /** When the code was sent: from then on the lifetime counts, however long the answer took or was kept. */
+  sentAt: number;
+}
+
 /** The record after a sign-in: the new grant in, the pending sign-in out, in one write. It wins over whatever was there. */
-export function withNewGrant(
-  record: ConnectionRecord,
-  prepared: PreparedSignIn,
-  requestedScope: string | undefined,
-  response: TokenEndpointResponse,
-  now: number,
-): ConnectionRecord {
+export function withNewGrant(record: ConnectionRecord, redeemed: RedeemedCode, now: number): ConnectionRecord {
+  const { prepared, requestedScope, response, sentAt } = redeemed;
   const { reason: _reason, refreshUnderWay: _mark, pendingSignIn: _pending, ...rest } = record;
   const { port: _port, attempts: _attempts, url: _url, ...issuedBy } = prepared;
   const grant: Grant = {
     ...issuedBy,
     ...(requestedScope === undefined ? {} : { requestedScope }),
-    tokens: tokensFrom(response, now),
+    tokens: tokensFrom(response, { sentAt, now }),
     rejections: [],
     authorizedAt: now,
     refreshedAt: now,
@@ -73,7 +78,7 @@ export function withOutcome(
   switch (outcome.kind) {
     case 'renewed':
       return grant && record.generation === sent.generation && isOpenFor(record, grant, sent)
-        ? withRenewedTokens({ ...unmarked, grant }, sent.refreshToken, outcome.response, now)
+        ? withRenewedTokens({ ...unmarked, grant }, sent, outcome.response, now)
         : withAlternate(settled, sent.clientId, outcome.response, now);
     case 'rejected':
       return grant ? { ...settled, grant: withRejection(grant, sent.refreshToken, outcome.oauthError, now) } : settled;
@@ -96,12 +101,12 @@ function isOpenFor(record: ConnectionRecord, grant: Grant, sent: SentRefresh): b
 
 function withRenewedTokens(
   { reason: _reason, ...record }: ConnectionRecord & { grant: Grant },
-  presented: string,
+  { refreshToken: presented, mark }: SentRefresh,
   response: TokenEndpointResponse,
   now: number,
 ): ConnectionRecord {
   const { alternate, ...grant } = record.grant;
-  const tokens = tokensFrom(response, now, presented);
+  const tokens = tokensFrom(response, { sentAt: mark.since, now }, presented);
   const scope = tokens.scope ?? grant.tokens.scope;
   const renewed: Grant = {
     ...grant,
@@ -142,14 +147,23 @@ export function withoutGrant(record: ConnectionRecord, now: number): ConnectionR
   return { ...rest, state: 'signed_out', generation: record.generation + 1, history: endGrant(record, 'logout', now) };
 }
 
-function tokensFrom(response: TokenEndpointResponse, now: number, presented?: string): TokenSet {
+/** Even where a token lives shorter than its answer took: whoever waited for it may use it once. */
+const shortestUse = 5_000;
+
+function tokensFrom(
+  response: TokenEndpointResponse,
+  { sentAt, now }: { sentAt: number; now: number },
+  presented?: string,
+): TokenSet {
   const refreshToken = response.refresh_token ?? presented;
+  const isPrompt = now - sentAt <= refreshTimeLimit;
+  const lifetime = response.expires_in === undefined ? assumedLifetime : response.expires_in * 1000;
   return {
     access_token: response.access_token,
     ...(refreshToken === undefined ? {} : { refresh_token: refreshToken }),
     ...(response.scope === undefined ? {} : { scope: response.scope }),
-    issuedAt: now,
-    expiresAt: now + (response.expires_in === undefined ? assumedLifetime : response.expires_in * 1000),
+    issuedAt: sentAt,
+    expiresAt: isPrompt ? Math.max(sentAt + lifetime, now + Math.min(lifetime, shortestUse)) : sentAt + lifetime,
   };
 }
 

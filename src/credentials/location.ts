@@ -5,10 +5,14 @@ import { join } from 'node:path';
 /** Where everything about one profile at one upstream lives (product.md 5). */
 export interface Location {
   folder: string;
-  /** The connection record. Its siblings: `.lock`, and the expendable side files. */
   record: string;
+  /** The lock of the record while somebody holds it. */
+  lock: string;
+  /** Expendable side files. */
   lists: string;
   counters: string;
+  /** What the files begin with that tell which processes run. */
+  running: string;
 }
 
 /**
@@ -23,5 +27,12 @@ export function locate(folder: string, profile: string, upstreamUrl: URL): Locat
   const digest = createHash('sha256').update(upstreamUrl.href).digest('hex').slice(0, 8);
   const name = `${profile}@${upstreamUrl.hostname.replace(/[^a-z0-9.-]/g, '_').slice(0, 60)}-${digest}`;
   const at = (suffix: string) => join(folder, `${name}${suffix}`);
-  return { folder, record: at('.json'), lists: at('.lists.json'), counters: at('.counters.json') };
+  return {
+    folder,
+    record: at('.json'),
+    lock: at('.json.lock'),
+    lists: at('.lists.json'),
+    counters: at('.counters.json'),
+    running: at('.running-'),
+  };
 }

@@ -1,6 +1,6 @@
 import { createHash } from 'node:crypto';
 import type { AuthorizationServer } from 'oauth4webapi';
-import type { Owner } from './lock.ts';
+import type { Owner } from './owner.ts';
 
 export const schemaVersion = 1;
 
@@ -15,7 +15,7 @@ export interface ClientRegistration {
   registeredAt: number;
 }
 
-/** Token endpoint answer with absolute times, ms since the epoch. */
+/** Token endpoint answer with absolute times, ms since the epoch, counted from when it was asked for. */
 export interface TokenSet {
   access_token: string;
   refresh_token?: string;
@@ -136,6 +136,13 @@ export function isConnected(record: ConnectionRecord): record is ConnectionRecor
   return record.state === 'connected' && record.grant !== undefined;
 }
 
+const brandNew = 60_000;
+
+/** Issued just now: not every place of the server may know it yet (product.md 6.4, 6.6). Not so when the clock was set back. */
+export function isBrandNew({ issuedAt }: TokenSet, now: number): boolean {
+  return issuedAt <= now && now - issuedAt < brandNew;
+}
+
 /** Changes with every sign-in, and with `logout`, but not with a refresh. */
 export function authorizationOf(record: ConnectionRecord): string {
   return isConnected(record) ? `${record.grant.registration.client_id} ${record.grant.authorizedAt}` : record.state;
@@ -165,11 +172,18 @@ export function covers(resource: string, url: string): boolean {
   return outer.origin === inner.origin && (inner.pathname === path || inner.pathname.startsWith(`${path}/`));
 }
 
-/** Grants end by age at some servers: what earlier ones reached is what this one may expect, ms since the epoch (product.md 7). */
-export function expectedEnd({ grant, history }: ConnectionRecord): number | undefined {
+/** No server lets a grant end by age as soon as this: one that did was revoked. */
+const shortestLife = 24 * 3_600_000;
+
+/**
+ * Grants end by age at some servers: what earlier ones reached is what this one may expect, ms since the epoch
+ * (product.md 7). Undefined when nothing is known, or when this one has grown older already.
+ */
+export function expectedEnd({ grant, history }: ConnectionRecord, now: number): number | undefined {
   const lives = history.filter(({ why }) => why === 'invalid_grant').map((ended) => ended.endedAt - ended.authorizedAt);
-  const end = grant && lives.length > 0 ? new Date(grant.authorizedAt + Math.max(...lives)).getTime() : Number.NaN;
-  return Number.isNaN(end) ? undefined : end;
+  const longest = Math.max(0, ...lives.filter((life) => life >= shortestLife));
+  const end = grant && longest > 0 ? new Date(grant.authorizedAt + longest).getTime() : Number.NaN;
+  return end > now ? end : undefined;
 }
 
 /** True while the record's pending sign-in is this one, in these hands. */

@@ -1,18 +1,27 @@
-import { isGone } from './lock.ts';
+import type { Processes } from './owner.ts';
 import {
   type ConnectionRecord,
   fingerprint,
   type Grant,
   isConnected,
   type RefreshUnderWay,
+  type Rejection,
   type TokenSet,
 } from './record.ts';
 
 const longestMargin = 600_000;
 const shortestMargin = 5_000;
-/** A refresh request is given up after this long (product.md 6.2); its mark can still be resolved by a living owner until shortly after. */
+/** A refresh request is given up after this long (product.md 6.2). */
 export const refreshTimeLimit = 60_000;
-const markGrace = 15_000;
+/**
+ * A living owner that says nothing stands still, and has the answer, perhaps; or its process id is another's by now. It is
+ * waited for in time in which the waiter ran: after sleep both of them have just woken up.
+ */
+export const ownerPatience = 600_000;
+/** One on another machine or in another container cannot be asked: it has its time limit, and some time to write. */
+const strangerPatience = refreshTimeLimit + 15_000;
+/** An idle bridge refreshes once its last refresh is this old, so that the grant stays alive (product.md 6.3). */
+export const idleRefreshAfter = 24 * 3_600_000;
 
 /** How long before expiry a refresh is due, ms. `spread` in [0, 1) keeps processes from lining up (product.md 6.1). */
 export function refreshMargin(tokens: TokenSet, spread: number): number {
@@ -32,10 +41,28 @@ export function freshness(tokens: TokenSet, now: number, spread: number): Freshn
  * How far the grant's access token is. Where nothing could renew it, it serves until the server refuses it, whatever
  * lifetime was told or assumed (product.md 6.7).
  */
-export function freshnessOf(grant: Grant, { now, spread, refused }: Omit<Circumstances, 'refreshedBefore'>): Freshness {
+export function freshnessOf(
+  grant: Grant,
+  { now, spread, refused }: Pick<Circumstances, 'now' | 'spread' | 'refused'>,
+): Freshness {
   if (refused !== undefined && refused === fingerprint(grant.tokens.access_token)) return 'ended';
-  const renewable = [grant.tokens.refresh_token, grant.alternate, grant.previous].some((one) => one !== undefined);
-  return renewable ? freshness(grant.tokens, now, spread) : 'fresh';
+  return isRenewable(grant) ? freshness(grant.tokens, now, spread) : 'fresh';
+}
+
+/** False when the server never gave anything to refresh with. */
+export function isRenewable(grant: Grant): boolean {
+  return [grant.tokens.refresh_token, grant.alternate, grant.previous].some((one) => one !== undefined);
+}
+
+/** The server's rejection of the refresh token that would be presented next, if there is one. */
+export function rejectionOf({ tokens, rejections }: Grant): Rejection | undefined {
+  const current = tokens.refresh_token === undefined ? undefined : fingerprint(tokens.refresh_token);
+  return rejections.findLast((rejection) => rejection.fingerprint === current);
+}
+
+/** When the grant is refreshed next, ms since the epoch: by a bridge in use, and by an idle one. */
+export function nextRefresh({ tokens, refreshedAt }: Grant): { whenUsed: number; whenIdle: number } {
+  return { whenUsed: tokens.expiresAt - refreshMargin(tokens, 0), whenIdle: refreshedAt + idleRefreshAfter };
 }
 
 export interface Circumstances {
@@ -45,6 +72,9 @@ export interface Circumstances {
   refused?: string | undefined;
   /** Refresh although the access token is fresh, unless somebody refreshed after this time (an idle bridge's daily refresh). */
   refreshedBefore?: number | undefined;
+  processes: Pick<Processes, 'mayAnswer' | 'isElsewhere'>;
+  /** How long this process has waited for the outcome of a mark, ms. */
+  waitedFor(mark: RefreshUnderWay): number;
 }
 
 export type RefreshPlan =
@@ -63,14 +93,19 @@ export function planRefresh(record: ConnectionRecord, at: Circumstances): Refres
   if (!isConnected(record)) return { kind: 'signed-out' };
   const { grant, refreshUnderWay } = record;
   const state = freshnessOf(grant, at);
-  const due = state !== 'fresh' || (at.refreshedBefore !== undefined && grant.refreshedAt < at.refreshedBefore);
-  if (!due) return { kind: 'use' };
+  if (!isDue(grant, at)) return { kind: 'use' };
   if (refreshUnderWay) {
-    if (mayStillResolve(refreshUnderWay, at.now)) return state === 'ended' ? { kind: 'wait' } : { kind: 'use' };
+    if (mayStillResolve(refreshUnderWay, at)) return state === 'ended' ? { kind: 'wait' } : { kind: 'use' };
     // The server may have rotated: the same token goes out again only when there is nothing left to lose (6.5).
     if (state !== 'ended') return { kind: 'use' };
   }
   return planPresentation(grant, state === 'ended');
+}
+
+/** Whether a refresh is due; it may still be withheld, for what else the record says. */
+export function isDue(grant: Grant, at: Omit<Circumstances, 'processes' | 'waitedFor'>): boolean {
+  const isOld = at.refreshedBefore !== undefined && grant.refreshedAt < at.refreshedBefore;
+  return isOld || freshnessOf(grant, at) !== 'fresh';
 }
 
 function planPresentation(grant: Grant, accessEnded: boolean): RefreshPlan {
@@ -88,7 +123,8 @@ function isRejected(grant: Grant, token: string): boolean {
   return grant.rejections.some((rejection) => rejection.fingerprint === fingerprint(token));
 }
 
-function mayStillResolve(mark: RefreshUnderWay, now: number): boolean {
-  const age = now - mark.since;
-  return mark.outcome === undefined && age >= 0 && age < refreshTimeLimit + markGrace && !isGone(mark.owner);
+function mayStillResolve(mark: RefreshUnderWay, { now, processes, waitedFor }: Circumstances): boolean {
+  if (mark.outcome !== undefined || !processes.mayAnswer(mark.owner)) return false;
+  if (processes.isElsewhere(mark.owner)) return Math.abs(now - mark.since) < strangerPatience;
+  return waitedFor(mark) < ownerPatience;
 }

@@ -1,16 +1,11 @@
-import { mkdirSync, readdirSync, renameSync, rmSync, statSync, watch as watchFolder } from 'node:fs';
-import { open, stat } from 'node:fs/promises';
-import { basename, dirname, join } from 'node:path';
-import { Readable } from 'node:stream';
-import { writeFile } from 'atomically';
-import Conf from 'conf';
 import { type Clock, createDeadline } from '../clock.ts';
-import { BridgeError, errnoOf, unreadable } from '../errors.ts';
+import { BridgeError } from '../errors.ts';
 import type { Log } from '../log.ts';
 import type { Location } from './location.ts';
-import { createLock, type HeldLock } from './lock.ts';
-import { parseRecord } from './parse-record.ts';
+import { createLock, type HeldLock, type Lock } from './lock.ts';
+import { type Processes, systemProcesses } from './owner.ts';
 import { type ConnectionRecord, covers, emptyRecord, schemaVersion } from './record.ts';
+import { createRecordFile, type FileContent, type RecordFile } from './record-file.ts';
 
 /** The record as the holder of the lock sees it. */
 export interface LockedRecord {
@@ -23,6 +18,8 @@ export interface LockedRecord {
 
 export interface Store {
   readonly path: string;
+  /** Who shares it. */
+  readonly processes: Processes;
   /** The record; read again only when the file changed. @throws BridgeError CREDENTIALS_UNREADABLE, CONFIG_INVALID */
   load(): Promise<ConnectionRecord>;
   /** Runs `work` under the lock. @throws BridgeError CREDENTIALS_LOCKED, CREDENTIALS_UNREADABLE */
@@ -43,31 +40,43 @@ interface StoreOptions {
   log: Log;
 }
 
+/** What a store is made of. */
+export interface StoreParts extends Omit<StoreOptions, 'location'> {
+  file: RecordFile;
+  lock: Lock;
+  processes: Processes;
+}
+
 const lookAgain = 1_000;
 
-export function createStore({ location, upstreamUrl, clock, log }: StoreOptions): Store {
-  const path = location.record;
-  const lock = createLock(`${path}.lock`, clock);
-  const changes = createChanges(path);
+export function createStore({ location, ...options }: StoreOptions): Store {
+  const lock = createLock(location.lock, options.clock);
+  return createStoreOver({ ...options, file: createRecordFile(location.record), lock, processes: systemProcesses });
+}
+
+export function createStoreOver({ file, lock, processes, upstreamUrl, clock, log }: StoreParts): Store {
+  const { path } = file;
+  const changes = createChanges(file);
   let known: { stamp: string; record: ConnectionRecord } | undefined;
 
   const load = async () => {
-    const stamp = await stampOf(path);
+    const stamp = await file.stamp();
     if (known && known.stamp === stamp) return known.record;
-    const found = stamp === undefined ? { kind: 'absent' as const } : readFile(path);
+    const found = stamp === undefined ? { kind: 'absent' as const } : file.read();
     const record = found.kind === 'damaged' ? await locked((held) => held.read()) : accept(found, path, upstreamUrl);
     known = stamp === undefined || found.kind === 'damaged' ? undefined : { stamp, record };
     return record;
   };
 
   const locked = async <T>(work: (record: LockedRecord) => Promise<T>, signal?: AbortSignal) => {
-    makeFolder(location.folder);
+    file.makeFolder();
     changes.begin();
     const held = await lock.acquire(signal);
     const read = async () => {
-      let found = readFile(path);
+      let found = file.read();
       if (found.kind === 'damaged') {
-        moveAside(path, clock, log);
+        const aside = file.moveAside(`corrupt-${clock.now()}`);
+        log.error('the connection record was damaged and was moved aside', { path: aside });
         found = { kind: 'absent' };
       }
       return accept(found, path, upstreamUrl);
@@ -77,11 +86,11 @@ export function createStore({ location, upstreamUrl, clock, log }: StoreOptions)
     };
     const write = async (record: ConnectionRecord) => {
       requireLock();
-      await writeWhole(path, record, requireLock);
+      await file.write(record, requireLock);
       changes.tell();
     };
     try {
-      sweepDrafts(path);
+      file.sweepDrafts();
       return await work({ lock: held, read, write });
     } finally {
       await held.release();
@@ -114,27 +123,7 @@ export function createStore({ location, upstreamUrl, clock, log }: StoreOptions)
     return undefined;
   };
 
-  return { path, load, locked, update, waitFor, subscribe: changes.subscribe, close: changes.close };
-}
-
-type FileContent = ReturnType<typeof parseRecord> | { kind: 'absent' };
-
-/** conf locates and reads; it never creates, clears, watches or writes here (product.md 5). */
-function readFile(path: string): FileContent {
-  if (!statSync(path, { throwIfNoEntry: false })) return { kind: 'absent' };
-  try {
-    const conf = new Conf<Record<string, unknown>>({
-      cwd: dirname(path),
-      configName: basename(path, '.json'),
-      clearInvalidConfig: false,
-      accessPropertiesByDotNotation: false,
-      configFileMode: 0o600,
-    });
-    return parseRecord({ ...conf.store });
-  } catch (error) {
-    if (error instanceof SyntaxError) return { kind: 'damaged' };
-    throw unreadable('read', path, error);
-  }
+  return { path, processes, load, locked, update, waitFor, subscribe: changes.subscribe, close: changes.close };
 }
 
 function accept(found: FileContent, path: string, upstreamUrl: string): ConnectionRecord {
@@ -157,83 +146,22 @@ function accept(found: FileContent, path: string, upstreamUrl: string): Connecti
   return found.record;
 }
 
-function makeFolder(folder: string): void {
-  try {
-    mkdirSync(folder, { recursive: true, mode: 0o700 });
-  } catch (error) {
-    throw unreadable('read', folder, error);
-  }
-}
-
-function moveAside(path: string, clock: Clock, log: Log): void {
-  const aside = `${path}.corrupt-${clock.now()}`;
-  renameSync(path, aside);
-  log.error('the connection record was damaged and was moved aside', { path: aside });
-}
-
-/**
- * Only the holder of the lock writes, so a draft that is there now was left by a crash, with tokens in it, or belongs to
- * a holder that was stopped in mid-write and robbed: without its draft it cannot put old tokens over new ones (P4).
- */
-function sweepDrafts(path: string): void {
-  const folder = dirname(path);
-  for (const name of readdirSync(folder)) {
-    if (name.startsWith(`${basename(path)}.tmp-`)) rmSync(join(folder, name), { force: true, recursive: true });
-  }
-}
-
-/**
- * A stream makes atomically write in a loop: given a string it calls write(2) once and would rename a file that a full
- * disk cut short. The folder is flushed, too, so that the rename survives a power cut. The lock is asked for once the
- * draft is there: whoever robs it before that is noticed, and whoever robs it later sweeps the draft.
- */
-async function writeWhole(path: string, record: ConnectionRecord, requireLock: () => void): Promise<void> {
-  try {
-    const data = Readable.from([Buffer.from(`${JSON.stringify(record, undefined, 2)}\n`)]);
-    await writeFile(path, data, { mode: 0o600, fsync: true, tmpCreated: requireLock });
-    if (process.platform === 'win32') return;
-    const folder = await open(dirname(path), 'r');
-    await folder.sync().finally(() => folder.close());
-  } catch (error) {
-    if (error instanceof BridgeError) throw error;
-    throw unreadable('write', path, error);
-  }
-}
-
-async function stampOf(path: string): Promise<string | undefined> {
-  try {
-    const { ino, size, mtimeNs } = await stat(path, { bigint: true });
-    return `${ino} ${size} ${mtimeNs}`;
-  } catch (error) {
-    if (errnoOf(error) === 'ENOENT') return undefined;
-    throw unreadable('read', path, error);
-  }
-}
-
 /** Tells of changes of the file by watching its folder, since an atomic write replaces the file. */
-function createChanges(path: string) {
+function createChanges(file: RecordFile) {
   const listeners = new Set<() => void>();
   const tell = () => {
     for (const listener of listeners) listener();
   };
-  let watcher: ReturnType<typeof watchFolder> | undefined;
+  let unwatch: (() => void) | undefined;
   const begin = () => {
-    if (watcher || listeners.size === 0) return;
-    try {
-      // A bridge that is there before the folder would never hear of the first sign-in.
-      mkdirSync(dirname(path), { recursive: true, mode: 0o700 });
-      watcher = watchFolder(dirname(path), { persistent: false }, (_event, name) => {
-        if (name === null || name === basename(path)) tell();
-      });
-      watcher.on('error', close);
-    } catch {
-      // The folder does not exist yet, or cannot be watched: the stat before each request still notices (product.md 5).
-      watcher = undefined;
-    }
+    if (unwatch || listeners.size === 0) return;
+    unwatch = file.watch(tell, () => {
+      unwatch = undefined;
+    });
   };
   const close = () => {
-    watcher?.close();
-    watcher = undefined;
+    unwatch?.();
+    unwatch = undefined;
   };
   const subscribe = (listener: () => void) => {
     listeners.add(listener);
