@@ -1,13 +1,12 @@
-import { type Clock, createDeadline, untilAborted } from './clock.ts';
+import { type Clock, createDeadline, createPatientDeadline, untilAborted } from './clock.ts';
 import { withNewGrant } from './credentials/grant.ts';
 import {
   type AuthorizationAttempt,
+  authorizationOf,
   type ConnectionRecord,
   fingerprint,
   type Grant,
-  type PendingSignIn,
-  type PreparedSignIn,
-  sameSignIn,
+  isConnected,
   withoutPending,
 } from './credentials/record.ts';
 import { refreshTimeLimit } from './credentials/refresh-plan.ts';
@@ -15,42 +14,11 @@ import type { Store } from './credentials/store.ts';
 import { describe } from './errors.ts';
 import type { Http } from './http.ts';
 import type { Log } from './log.ts';
-import {
-  type AuthorizationRequest,
-  authorizationUrl,
-  exchangeErrorOf,
-  newAttempt,
-  readCallback,
-  redeemCode,
-} from './oauth/authorization.ts';
-import type { CallbackAnswer, Loopback } from './oauth/loopback.ts';
+import { exchangeErrorOf, readCallback, redeemCode } from './oauth/authorization.ts';
+import type { CallbackAnswer } from './oauth/loopback.ts';
 import type { Page } from './oauth/page.ts';
 import { revoke } from './oauth/revocation.ts';
-
-/** A pending sign-in whose listener runs in this process. */
-export interface HostedSignIn {
-  pending: PendingSignIn;
-  prepared: PreparedSignIn;
-  loopback: Loopback;
-  /** Each code is redeemed once; a repeated callback gets the answer of the first. */
-  answers: Map<string, Promise<CallbackAnswer>>;
-  /** States whose code a process that died may have redeemed: their tab is sent on to a fresh authorize URL. */
-  spentStates: Set<string>;
-  /** States whose code was sent from here. A successor does not get to know them, and so cannot send it again. */
-  redeemedStates: Set<string>;
-  finished: boolean;
-  /** How many codes were sent, and which of them, counted from 1, the stored tokens came for. */
-  sentCodes: number;
-  storedCode: number;
-}
-
-export function newHostedSignIn(
-  what: Pick<HostedSignIn, 'pending' | 'prepared' | 'loopback'>,
-  spent: string[],
-): HostedSignIn {
-  const nothingYet = { answers: new Map(), redeemedStates: new Set<string>(), sentCodes: 0, storedCode: 0 };
-  return { ...what, ...nothingYet, spentStates: new Set(spent), finished: false };
-}
+import { type HostedSignIn, ownedBy, requestOf, withAttempt } from './sign-in-hosted.ts';
 
 interface CallbackOptions {
   store: Store;
@@ -58,6 +26,8 @@ interface CallbackOptions {
   clock: Clock;
   log: Log;
   profile: string;
+  /** An approval is stored. */
+  onSignedIn?: (() => void) | undefined;
   /** The sign-in is over: approved and stored, or declined. */
   onFinished(here: HostedSignIn): void;
 }
@@ -77,6 +47,7 @@ export function createCallbackHandler({
   clock,
   log,
   profile,
+  onSignedIn,
   onFinished,
 }: CallbackOptions): CallbackHandler {
   const work = new Set<Promise<unknown>>();
@@ -116,9 +87,10 @@ export function createCallbackHandler({
   ): Promise<CallbackAnswer> => {
     const redeeming = { fingerprint: name, since: clock.now() };
     try {
-      await store.update((now) =>
+      const record = await store.update((now) =>
         ownedBy(now, here) ? { ...now, pendingSignIn: { ...now.pendingSignIn, redeeming } } : undefined,
       );
+      here.replaces = authorizationOf(record);
     } catch (error) {
       // The code was not sent, so it is still good: the person may reload.
       here.answers.delete(name);
@@ -136,12 +108,12 @@ export function createCallbackHandler({
     here.redeemedStates.add(attempt.state);
     here.sentCodes += 1;
     const turn = here.sentCodes;
-    const deadline = createDeadline(clock, refreshTimeLimit);
+    const deadline = createPatientDeadline(clock, refreshTimeLimit);
+    const sentAt = clock.now();
     try {
       const response = await redeemCode(requestOf(here), attempt, parameters, { http, signal: deadline.signal });
-      return await keep(here, turn, (now) =>
-        withNewGrant(now, here.prepared, here.pending.scope, response, clock.now()),
-      );
+      const redeemed = { prepared: here.prepared, requestedScope: here.pending.scope, response, sentAt };
+      return await keep(here, turn, (record) => withNewGrant(record, redeemed, clock.now()));
     } catch (error) {
       const oauthError = exchangeErrorOf(error);
       log.warn('the code could not be redeemed', { oauthError, why: describe(error) });
@@ -165,6 +137,10 @@ export function createCallbackHandler({
           const record = await store.update((now) => {
             // The person approved again meanwhile, which ended this grant: the older never overwrites the newer (P4).
             if (here.storedCode > turn) return undefined;
+            if (isSuperseded(now, here)) {
+              replaced = change(now).grant;
+              return undefined;
+            }
             replaced = here.pending.again && now.pendingSignIn?.id === here.pending.id ? now.grant : undefined;
             return change(now);
           });
@@ -182,6 +158,7 @@ export function createCallbackHandler({
     const record = await untilAborted(track(save()), patience.signal).finally(patience.release);
     if (!record) return show({ kind: 'failed', problem: `The sign-in cannot be stored yet: ${describe(trouble)}` });
     log.info('signed in', { issuer: here.prepared.issuer });
+    if (here.storedCode === turn) onSignedIn?.();
     if (replaced) void track(revokeReplaced(replaced));
     onFinished(here);
     return show({ kind: 'connected', workspace: record.grant?.identity.workspace_name });
@@ -226,20 +203,11 @@ export function createCallbackHandler({
   };
 }
 
-/** A fresh state and verifier, and the URL that carries them. */
-export async function withAttempt(prepared: PreparedSignIn, scope: string | undefined): Promise<PreparedSignIn> {
-  const attempt = newAttempt();
-  const url = await authorizationUrl({ ...prepared, server: prepared.authorizationServer, scope }, attempt);
-  return { ...prepared, attempts: [...prepared.attempts, attempt].slice(-10), url: url.href };
-}
-
-function requestOf({ prepared, pending }: HostedSignIn): AuthorizationRequest {
-  return { ...prepared, server: prepared.authorizationServer, scope: pending.scope };
-}
-
-function ownedBy(
-  record: ConnectionRecord,
-  { pending }: HostedSignIn,
-): record is ConnectionRecord & { pendingSignIn: PendingSignIn } {
-  return sameSignIn(record, pending);
+/**
+ * Another sign-in was finished while this process stood still with the answer to this one: the older never overwrites the
+ * newer (P4), and its grant is given back.
+ */
+function isSuperseded(record: ConnectionRecord, { prepared, replaces }: HostedSignIn): boolean {
+  const isOther = isConnected(record) && record.grant.registration.client_id !== prepared.registration.client_id;
+  return isOther && authorizationOf(record) !== replaces;
 }

@@ -1,23 +1,26 @@
 import { type Clock, createDeadline, untilAborted } from './clock.ts';
-import { isElsewhere, isGone, newOwner } from './credentials/lock.ts';
 import { type PendingSignIn, type PreparedSignIn, sameSignIn, withoutPending } from './credentials/record.ts';
 import type { Store } from './credentials/store.ts';
 import type { Http } from './http.ts';
 import type { Log } from './log.ts';
 import { discover } from './oauth/discovery.ts';
-import { isListening, type Loopback, listenForCallback } from './oauth/loopback.ts';
+import type { Loopback, LoopbackPorts } from './oauth/loopback.ts';
 import { obtainClient, type PreregisteredClient } from './oauth/registration.ts';
-import { createCallbackHandler, type HostedSignIn, newHostedSignIn, withAttempt } from './sign-in-callback.ts';
+import { createCallbackHandler } from './sign-in-callback.ts';
+import { type HostedSignIn, newHostedSignIn, withAttempt } from './sign-in-hosted.ts';
 
 export interface SignInHostOptions {
   store: Store;
   http: Http;
+  ports: LoopbackPorts;
   clock: Clock;
   log: Log;
   upstreamUrl: URL;
   profile: string;
   callbackPort: number | undefined;
   preregistered: PreregisteredClient;
+  /** Tells of each approval that was stored. */
+  onSignedIn?: () => void;
 }
 
 /** Hosts the listener of a pending sign-in: its own, or one whose process died. */
@@ -53,7 +56,8 @@ export const pendingLimit = 3_600_000;
 const portPatience = 60_000;
 
 export function createSignInHost(options: SignInHostOptions): SignInHost {
-  const { store, http, clock, log, upstreamUrl, profile } = options;
+  const { store, http, ports, clock, log, upstreamUrl, profile } = options;
+  const { newOwner, isGone, isElsewhere } = store.processes;
   const me = newOwner();
   const closed = new AbortController();
   let hosted: HostedSignIn | undefined;
@@ -84,9 +88,7 @@ export function createSignInHost(options: SignInHostOptions): SignInHost {
       const prepared = await withAttempt({ ...base, attempts: [], url: '' }, scope);
       const claimed: PendingSignIn = { ...pending, owner: me, prepared, ...(scope === undefined ? {} : { scope }) };
       takeInHand(listener, claimed, prepared);
-      const record = await store.update((now) =>
-        sameSignIn(now, pending) ? { ...now, pendingSignIn: claimed } : undefined,
-      );
+      const record = await claim(pending, claimed);
       if (!sameSignIn(record, claimed)) giveUp(listener);
     } catch (error) {
       listener?.loopback.close();
@@ -95,11 +97,15 @@ export function createSignInHost(options: SignInHostOptions): SignInHost {
     }
   };
 
+  /** Writes `claimed` in place of `pending`, if that still is the one in the record. */
+  const claim = (pending: PendingSignIn, claimed: PendingSignIn) =>
+    store.update((now) => (sameSignIn(now, pending) ? { ...now, pendingSignIn: claimed } : undefined));
+
   const isAlive = async (pending: PendingSignIn) => {
     const age = clock.now() - pending.since;
     if (isElsewhere(pending.owner)) return age < pendingLimit;
     if (!pending.prepared) return !isGone(pending.owner) && age < preparationLimit;
-    const alive = await isListening(pending.prepared.port, pending.id, http, clock);
+    const alive = await ports.isListening(pending.prepared.port, pending.id);
     if (alive) portRefused = undefined;
     return alive;
   };
@@ -108,12 +114,10 @@ export function createSignInHost(options: SignInHostOptions): SignInHost {
     const { prepared } = pending;
     if (clock.now() - pending.since > pendingLimit) return withdraw(pending);
     if (!prepared) {
-      const record = await store.update((now) =>
-        sameSignIn(now, pending) ? { ...now, pendingSignIn: { ...pending, owner: me } } : undefined,
-      );
-      const claimed = record.pendingSignIn;
-      if (claimed?.owner.nonce === me.nonce) await prepare(claimed);
-      return;
+      // With a time of its own: otherwise every other process takes it from this one at its next look.
+      const mine = { ...pending, owner: me, since: clock.now() };
+      const record = await claim(pending, mine);
+      return record.pendingSignIn?.owner.nonce === me.nonce ? prepare(mine) : undefined;
     }
     // Whoever binds the port is the successor: two cannot.
     const listener = await bindAgain(pending, prepared.port);
@@ -133,9 +137,7 @@ export function createSignInHost(options: SignInHostOptions): SignInHost {
     const next = pending.redeeming ? await withAttempt({ ...prepared, attempts: [] }, pending.scope) : prepared;
     const { redeeming: _redeeming, ...rest } = pending;
     const claimed = { ...rest, owner: me, prepared: next };
-    const record = await store.update((now) =>
-      sameSignIn(now, pending) ? { ...now, pendingSignIn: claimed } : undefined,
-    );
+    const record = await claim(pending, claimed);
     if (record.pendingSignIn?.owner.nonce !== me.nonce) return listener.loopback.close();
     takeInHand(listener, claimed, next, spent);
     log.info('took over a pending sign-in whose process is gone', { port: prepared.port });
@@ -177,7 +179,15 @@ export function createSignInHost(options: SignInHostOptions): SignInHost {
     await untilAborted(hosted.loopback.shown(), patience.signal).finally(patience.release);
   };
 
-  const callback = createCallbackHandler({ store, http, clock, log, profile, onFinished: linger });
+  const callback = createCallbackHandler({
+    store,
+    http,
+    clock,
+    log,
+    profile,
+    onSignedIn: options.onSignedIn,
+    onFinished: linger,
+  });
 
   /** The port stands before the record says whose it is: a redirect that comes in between waits, or its code would be lost. */
   const listen = async (id: string, port: number): Promise<Listener> => {
@@ -186,7 +196,7 @@ export function createSignInHost(options: SignInHostOptions): SignInHost {
       give = resolve;
     });
     const onCallback = async (query: URLSearchParams) => callback.handle(await given, query);
-    return { loopback: await listenForCallback({ id, port, clock, onCallback }), give };
+    return { loopback: await ports.listen({ id, port, onCallback }), give };
   };
 
   /** A fixed port may still be held by the listener of the sign-in before, in a process that makes way in a moment. */

@@ -1,5 +1,4 @@
 import type { Clock } from './clock.ts';
-import { newOwner } from './credentials/lock.ts';
 import {
   authorizationOf,
   type ConnectionRecord,
@@ -120,7 +119,7 @@ export function createSignIn({ store, host, openBrowser, clock, log, newId }: Si
     const wanted = scope ?? challenge.scope;
     return {
       id,
-      owner: newOwner(),
+      owner: store.processes.newOwner(),
       since: clock.now(),
       need: needOf(record, { scope, again: again ?? false }),
       ...(wanted === undefined ? {} : { scope: wanted }),

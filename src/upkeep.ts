@@ -26,7 +26,7 @@ export async function keepUp({ store, tokens, clock, log, isInUse }: UpkeepOptio
   let lastTick = clock.now();
 
   const warnOfEnd = async () => {
-    const end = expectedEnd(await store.load());
+    const end = expectedEnd(await store.load(), clock.now());
     if (end === undefined || warnedOf === end || end - clock.now() > day) return;
     warnedOf = end;
     log.warn('the grant will probably end soon; `login --force` renews it', { expected: new Date(end).toISOString() });

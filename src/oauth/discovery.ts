@@ -38,8 +38,10 @@ export async function discover(upstreamUrl: URL, challenge: Challenge, context: 
   const found = await findResourceMetadata(upstreamUrl, challenge, context);
   // A server of the 2025-03-26 revision has no resource metadata: its origin is its authorization server.
   const issuer = found?.metadata.authorization_servers?.[0] ?? upstreamUrl.origin;
-  const authorizationServer = await findAuthorizationServer(issuer, context);
-  if (!found) return { resource: upstreamUrl.href, authorizationServer };
+  const described = await findAuthorizationServer(issuer, context);
+  if (!found) return { resource: upstreamUrl.href, authorizationServer: described ?? undescribedServer(upstreamUrl) };
+  if (!described) throw misbehaved(`no authorization server metadata was found for ${issuer}`);
+  const authorizationServer = described;
   const { resource, scopes_supported: scopesSupported } = found.metadata;
   if (!covers(resource, upstreamUrl.href)) {
     throw misbehaved(`the protected resource metadata is about ${resource}, not about ${upstreamUrl.href}`);
@@ -82,7 +84,10 @@ function resourceMetadataPlaces(upstreamUrl: URL, challenge: Challenge): URL[] {
   return [...new Set([`${wellKnown}${path}`, wellKnown])].map((place) => new URL(place, upstreamUrl.origin));
 }
 
-async function findAuthorizationServer(issuer: string, context: OAuthContext): Promise<oauth.AuthorizationServer> {
+async function findAuthorizationServer(
+  issuer: string,
+  context: OAuthContext,
+): Promise<oauth.AuthorizationServer | undefined> {
   if (!URL.canParse(issuer)) throw misbehaved(`the issuer ${issuer} is not a URL`);
   for (const url of metadataPlaces(new URL(issuer))) {
     const json = await getJson(url, context);
@@ -96,7 +101,17 @@ async function findAuthorizationServer(issuer: string, context: OAuthContext): P
       throw misbehaved(`the authorization server metadata at ${url.href} is not usable (${describe(error)})`, error);
     }
   }
-  throw misbehaved(`no authorization server metadata was found for ${issuer}`);
+  return undefined;
+}
+
+/** Without any metadata the 2025-03-26 revision has its endpoints in these places ("Fallbacks for Servers without Metadata Discovery"). */
+function undescribedServer({ origin }: URL): oauth.AuthorizationServer {
+  return {
+    issuer: origin,
+    authorization_endpoint: `${origin}/authorize`,
+    token_endpoint: `${origin}/token`,
+    registration_endpoint: `${origin}/register`,
+  };
 }
 
 function metadataPlaces(issuer: URL): URL[] {

@@ -12,8 +12,15 @@ export interface LoopbackOptions {
   /** Names the sign-in to other processes that ask whether this listener still lives. */
   id: string;
   port: number;
-  clock: Clock;
   onCallback(query: URLSearchParams): Promise<CallbackAnswer>;
+}
+
+/** The ports of this machine, as far as a sign-in has to do with them. */
+export interface LoopbackPorts {
+  /** Port 0 means a free one. @throws BridgeError CONFIG_INVALID when the port is taken */
+  listen(options: LoopbackOptions): Promise<Loopback>;
+  /** True when the listener of sign-in `id` answers on `port`. */
+  isListening(port: number, id: string): Promise<boolean>;
 }
 
 export interface Loopback {
@@ -34,11 +41,15 @@ export function redirectUriOf(port: number): string {
   return `http://127.0.0.1:${port}${callbackPath}`;
 }
 
-/**
- * Listens on 127.0.0.1 for the redirect of the authorization server (RFC 8252 section 7.3). Port 0 means a free one.
- * @throws BridgeError CONFIG_INVALID when the port is taken
- */
-export async function listenForCallback(options: LoopbackOptions): Promise<Loopback> {
+export function createLoopbackPorts(http: Http, clock: Clock): LoopbackPorts {
+  return {
+    listen: (options) => listenForCallback(options, clock),
+    isListening: (port, id) => isListening({ port, id, http, clock }),
+  };
+}
+
+/** Listens on 127.0.0.1 for the redirect of the authorization server (RFC 8252 section 7.3). */
+async function listenForCallback(options: LoopbackOptions, clock: Clock): Promise<Loopback> {
   const server = createServer({ maxHeaderSize: 16 * 1024, requestTimeout: 10_000 });
   await new Promise<void>((resolve, reject) => {
     server.once('error', (error) => reject(portError(options.port, error)));
@@ -46,7 +57,7 @@ export async function listenForCallback(options: LoopbackOptions): Promise<Loopb
   });
   const { port } = server.address() as AddressInfo;
   server.maxConnections = 64;
-  const pages = createPages(options.clock);
+  const pages = createPages(clock);
   server.on('request', createHandler(`127.0.0.1:${port}`, pages, options));
   // A pending sign-in alone must not keep a process alive whose client is gone.
   server.unref();
@@ -57,8 +68,14 @@ export async function listenForCallback(options: LoopbackOptions): Promise<Loopb
   return { port, redirectUri: redirectUriOf(port), shown: pages.shown, close };
 }
 
-/** True when the listener of sign-in `id` answers on `port`. */
-export async function isListening(port: number, id: string, http: Http, clock: Clock): Promise<boolean> {
+interface Probe {
+  port: number;
+  id: string;
+  http: Http;
+  clock: Clock;
+}
+
+async function isListening({ port, id, http, clock }: Probe): Promise<boolean> {
   const giveUp = new AbortController();
   void clock.sleep(probeTimeout).then(() => giveUp.abort());
   try {

@@ -59,10 +59,50 @@ async function register(
   };
   try {
     const response = await oauth.dynamicClientRegistrationRequest(server, metadata, requestOptions(context));
-    const client = await oauth.processDynamicClientRegistrationResponse(response);
+    const answer = await readRegistrationAnswer(server, response);
+    const client = await oauth.processDynamicClientRegistrationResponse(answer);
     return { ...(client as Omit<ClientRegistration, 'registeredAt'>), registeredAt: now };
   } catch (error) {
     throw registrationError(server, error);
+  }
+}
+
+/**
+ * A registration answer as oauth4webapi takes it. Servers leave out what RFC 7591 section 3.2.1 wants: when the secret
+ * expires (then never), and which method was registered (then what the server supports, with the secret that it issued);
+ * some answer 200 for 201.
+ */
+async function readRegistrationAnswer(server: oauth.AuthorizationServer, response: Response): Promise<Response> {
+  const { status, headers } = response;
+  const body = await response.text();
+  const client = status === 200 || status === 201 ? parseClient(body) : undefined;
+  if (!client) return new Response(body, { status, headers });
+  const {
+    client_secret: secret,
+    client_secret_expires_at: expiry,
+    token_endpoint_auth_method: method,
+    ...rest
+  } = client;
+  const repaired = {
+    ...rest,
+    ...(isText(secret)
+      ? { client_secret: secret, client_secret_expires_at: typeof expiry === 'number' ? expiry : 0 }
+      : {}),
+    token_endpoint_auth_method: isText(method) ? method : authenticationMethod(server, isText(secret)),
+  };
+  return Response.json(repaired, { status: 201 });
+}
+
+function isText(value: unknown): value is string {
+  return typeof value === 'string' && value !== '';
+}
+
+function parseClient(body: string): Record<string, unknown> | undefined {
+  try {
+    const json: unknown = JSON.parse(body);
+    return typeof json === 'object' && json !== null && 'client_id' in json ? { ...json } : undefined;
+  } catch {
+    return undefined;
   }
 }
 
@@ -71,7 +111,7 @@ function authenticationMethod(server: oauth.AuthorizationServer, hasSecret: bool
   // RFC 8414 section 2: absent means client_secret_basic.
   const supported = server.token_endpoint_auth_methods_supported ?? (hasSecret ? ['client_secret_basic'] : ['none']);
   const wanted = hasSecret
-    ? ['client_secret_basic', 'client_secret_post']
+    ? ['client_secret_basic', 'client_secret_post', 'none']
     : ['none', 'client_secret_basic', 'client_secret_post'];
   return wanted.find((method) => supported.includes(method)) ?? (hasSecret ? 'client_secret_basic' : 'none');
 }
