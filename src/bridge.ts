@@ -4,6 +4,7 @@ import { type Clock, createDeadline, untilAborted } from './clock.ts';
 import { type Config, forConnection } from './config.ts';
 import { type Counters, createCounters } from './credentials/counters.ts';
 import { type Location, locate } from './credentials/location.ts';
+import { createPresence, type Presence } from './credentials/presence.ts';
 import { authorizationOf, isConnected } from './credentials/record.ts';
 import { createStore, type Store } from './credentials/store.ts';
 import { describe } from './errors.ts';
@@ -12,8 +13,10 @@ import type { Log } from './log.ts';
 import { connectDownstream } from './mcp/downstream.ts';
 import { createListCache } from './mcp/list-cache.ts';
 import { createRelay } from './mcp/relay.ts';
+import { createStatelessUpstream } from './mcp/stateless-upstream.ts';
 import { createUpstream } from './mcp/upstream.ts';
 import type { OpenBrowser } from './oauth/browser.ts';
+import { createLoopbackPorts } from './oauth/loopback.ts';
 import { createSignIn, type SignIn } from './sign-in.ts';
 import { createSignInHost } from './sign-in-host.ts';
 import { askers, createSignInPolicy } from './sign-in-policy.ts';
@@ -33,6 +36,9 @@ export interface Surroundings {
   version: string;
 }
 
+/** For the expendable side files, ms: a folder that refuses is asked again for seconds. */
+const lastNotes = 100;
+
 /** One connection: its record, its tokens and its sign-in, composed. Used by the bridge and by the commands. */
 export interface Connection {
   location: Location;
@@ -41,6 +47,7 @@ export interface Connection {
   tokens: TokenSource;
   signIn: SignIn;
   counters: Counters;
+  presence: Presence;
   /** From here on no refresh begins; those that were sent come to their end and are stored; then everything is taken down. */
   close(): Promise<void>;
 }
@@ -50,10 +57,15 @@ export function openConnection({ config, clock, log, random, proxyFor, openBrows
   const http = createHttp(clock, proxyFor);
   const location = locate(config.folder, profile, upstreamUrl);
   const store = createStore({ location, upstreamUrl: upstreamUrl.href, clock, log });
-  const counters = createCounters(location.counters, log);
-  const onRefresh = () => counters.add('refreshes');
-  const tokens = createTokenSource({ store, http, clock, log, random, onRefresh });
-  const host = createSignInHost({ store, http, clock, log, upstreamUrl, profile, callbackPort, preregistered });
+  const counters = createCounters(location.counters, clock, log);
+  const presence = createPresence({ prefix: location.running, processes: store.processes, clock, log });
+  // Who only looks is not there.
+  if (config.command !== 'status') presence.announce(config.command === 'serve' ? 'server' : config.command);
+  const tokens = createTokenSource({ store, http, clock, log, random, onRefresh: counters.addRefresh });
+  const ports = createLoopbackPorts(http, clock);
+  const onSignedIn = () => counters.add('signIns');
+  const who = { upstreamUrl, profile, callbackPort, preregistered };
+  const host = createSignInHost({ store, http, ports, clock, log, ...who, onSignedIn });
   const countingBrowser = (open: OpenBrowser) => (url: string) => {
     counters.add('tabsOpened');
     return open(url);
@@ -62,10 +74,13 @@ export function openConnection({ config, clock, log, random, proxyFor, openBrows
   const signIn = createSignIn({ store, host, openBrowser: browser, clock, log, newId: randomUUID });
   const close = async () => {
     await Promise.allSettled([tokens.close(), signIn.close()]);
+    const notes = createDeadline(clock, lastNotes);
+    await untilAborted(Promise.all([counters.settled(), presence.leave()]), notes.signal);
+    notes.release();
     store.close();
     http.closeIdle();
   };
-  return { location, http, store, tokens, signIn, counters, close };
+  return { location, http, store, tokens, signIn, counters, presence, close };
 }
 
 export interface Stdio {
@@ -81,7 +96,7 @@ const farewell = 350;
 export async function runBridge(surroundings: Surroundings, stdio: Stdio, stop: AbortSignal): Promise<void> {
   const { config, clock, log, random, version } = surroundings;
   const connection = openConnection(surroundings);
-  const { location, http, store, tokens, signIn } = connection;
+  const { location, http, store, tokens, signIn, presence } = connection;
   const policy = createSignInPolicy({ signIn, store, clock, log, startedAt: clock.now() });
   const cache = createListCache(location.lists, log);
   const over = new AbortController();
@@ -94,6 +109,7 @@ export async function runBridge(surroundings: Surroundings, stdio: Stdio, stop: 
     relay.take(message);
   });
 
+  const exchanging = { url: config.upstreamUrl, http, tokens, clock, log, random };
   const relay = createRelay({
     clock,
     log,
@@ -101,13 +117,16 @@ export async function runBridge(surroundings: Surroundings, stdio: Stdio, stop: 
     version,
     hintFor: (hint) => forConnection(config, hint),
     send: downstream.send,
-    createUpstream: (callbacks) =>
-      createUpstream({ url: config.upstreamUrl, http, tokens, clock, log, random, ...callbacks }),
+    random,
+    protocol: config.protocol,
+    createUpstream: (callbacks) => createUpstream({ ...exchanging, ...callbacks }),
+    createStateless: (callbacks) => createStatelessUpstream({ ...exchanging, ...callbacks }),
     signIn: (need, wanting, cancelled) => policy.satisfy(need, askers[wanting], cancelled),
     signInRequired: policy.required,
     authorization: () => authorization,
     readAuthorization: () => readAuthorization(),
-    onInitialized: () => {
+    onInitialized: ({ clientInfo }) => {
+      presence.servesClient((clientInfo as { name?: unknown } | undefined)?.name);
       signIn.takePart();
       store.subscribe(() => void followRecord());
       void followRecord();
@@ -124,13 +143,9 @@ export async function runBridge(surroundings: Surroundings, stdio: Stdio, stop: 
     if (record) authorization = { name: authorizationOf(record), connected: isConnected(record) };
   };
 
-  /** A new authorization ends the upstream session and connects anew; `logout` signs every process out (product.md 5). */
   const followRecord = async () => {
     await readAuthorization();
-    const { session } = relay.upstream;
-    const mine = session?.authorization;
-    if (mine !== undefined && mine !== authorization.name) await relay.upstream.disconnect();
-    if (authorization.connected && !relay.upstream.session) relay.connectAhead();
+    await relay.follow();
   };
 
   const isInUse = () => clock.monotonic() - lastUse < useFades;

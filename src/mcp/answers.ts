@@ -1,12 +1,10 @@
 import { BridgeError } from '../errors.ts';
+import { codeOf, initializeRevisions, isModern, metaKeys, newestInitialize } from './eras.ts';
 import type { Delivery } from './exchange.ts';
 import { type ListMethod, listMembers, type WholeList } from './list-cache.ts';
 import { errorLine, type Message, type MessageId, type Request, resultLine } from './messages.ts';
+import { completed, ownErrorCode } from './modern-answers.ts';
 import type { ServerDescription } from './session.ts';
-
-/** The revisions that begin with `initialize`, oldest first. They are dates, and compare as texts. */
-const initializeRevisions = ['2024-11-05', '2025-03-26', '2025-06-18', '2025-11-25'] as const;
-const newestRevision = initializeRevisions[initializeRevisions.length - 1] as string;
 
 /** Our own tool, listed while there is nothing else to list (product.md 4). */
 export const connectTool = {
@@ -20,7 +18,7 @@ export const connectTool = {
 
 /** For a client that asks without having introduced itself. */
 export function anonymousHello(version: string): Record<string, unknown> {
-  return { protocolVersion: newestRevision, capabilities: {}, clientInfo: { name: 'notion-mcp-bridge', version } };
+  return { protocolVersion: newestInitialize, capabilities: {}, clientInfo: { name: 'notion-mcp-bridge', version } };
 }
 
 /** Answers `initialize` locally, at once, in every state (P6). */
@@ -29,26 +27,36 @@ export function initializeResult(
   server: ServerDescription | undefined,
   version: string,
 ): Record<string, unknown> {
-  const supported = initializeRevisions.find((revision) => revision === requested) ?? newestRevision;
+  const supported = initializeRevisions.find((revision) => revision === requested) ?? newestInitialize;
   const protocolVersion = server && server.protocolVersion < supported ? server.protocolVersion : supported;
-  if (!server) {
-    const capabilities = { tools: {}, resources: { subscribe: true }, prompts: {}, logging: {}, completions: {} };
-    return {
-      protocolVersion,
-      capabilities: withListChanged(capabilities),
-      serverInfo: { name: 'notion-mcp-bridge', title: 'Notion', version },
-    };
-  }
-  const { capabilities } = server;
-  return {
-    ...server,
-    protocolVersion,
-    capabilities: withListChanged({ ...capabilities, tools: capabilities.tools ?? {} }),
-  };
+  if (!server) return { protocolVersion, capabilities: declared(undefined), serverInfo: ownInfo(version) };
+  return { ...server, protocolVersion, capabilities: declared(server.capabilities) };
 }
 
+/** Answers `server/discover` locally. `discovered`: what upstream answered to it last; `told`: the revision that it surely speaks. */
+export function discoverResult(
+  discovered: Record<string, unknown> | undefined,
+  told: string,
+  version: string,
+): Record<string, unknown> {
+  const known: Record<string, unknown> = {
+    supportedVersions: [told],
+    _meta: { [metaKeys.serverInfo]: ownInfo(version) },
+    ...discovered,
+  };
+  return { ...known, capabilities: declared(known.capabilities as Record<string, unknown> | undefined) };
+}
+
+/** For who asks before anything is known of upstream. */
+export function ownInfo(version: string): Record<string, unknown> {
+  return { name: 'notion-mcp-bridge', title: 'Notion', version };
+}
+
+const undeclared = { tools: {}, resources: { subscribe: true }, prompts: {}, logging: {}, completions: {} };
+
 /** Lists that were answered from a cache change when the live ones arrive, whether upstream announces changes or not. */
-function withListChanged(capabilities: Record<string, unknown>): Record<string, unknown> {
+export function declared(known: Record<string, unknown> | undefined): Record<string, unknown> {
+  const capabilities: Record<string, unknown> = known ? { ...known, tools: known.tools ?? {} } : undeclared;
   const announced = ['tools', 'resources', 'prompts'].filter((name) => capabilities[name] !== undefined);
   const changed = announced.map((name) => [name, { ...(capabilities[name] as object), listChanged: true }]);
   return { ...capabilities, ...Object.fromEntries(changed) };
@@ -63,7 +71,7 @@ export function emptyResult(method: string): WholeList | undefined {
 
 /** Upstream does not know the method. */
 export function isUnknownMethod({ error }: Message): boolean {
-  return (error as { code?: unknown } | undefined)?.code === -32601;
+  return codeOf(error) === -32601;
 }
 
 /** A cursor goes only to the session that issued it (product.md 4). */
@@ -79,16 +87,22 @@ export function capabilityOf(method: string): string | undefined {
   ];
 }
 
+/** A result of our own, in the form of the era that the request is of. */
+export function resultTo(request: Request, result: Record<string, unknown> | undefined): string {
+  return resultLine(request.id, isModern(request) ? completed(request.method, result) : result);
+}
+
 /** Sign-in and transport trouble: to a model a tool result that a person can act on, to anything else a JSON-RPC error. */
 export function errorAnswer(request: Request, error: BridgeError, hint = error.hint): string {
   const { code, message, signInUrl } = error;
   if (request.method !== 'tools/call') {
     const data = { code, hint, ...(signInUrl === undefined ? {} : { signInUrl }) };
-    return errorLine(request.id, { code: -32000, message: `${message}; ${hint}`, data });
+    const number = isModern(request) ? ownErrorCode : -32000;
+    return errorLine(request.id, { code: number, message: `${message}; ${hint}`, data });
   }
   const link = signInUrl === undefined ? '' : `\n\nSign-in link to show to the user: ${signInUrl}`;
   const text = `${code}: ${message}. Next step: ${hint}.${link}`;
-  return resultLine(request.id, { content: [{ type: 'text', text }], isError: true });
+  return resultTo(request, { content: [{ type: 'text', text }], isError: true });
 }
 
 /** A delivery that ended without the server's response, as the error of the request. `resendable`: acting twice does no harm. */

@@ -19,6 +19,10 @@ export interface Post {
   onMessage?: ((message: RawMessage) => Promise<void>) | undefined;
   /** Only in this session: what it is about is unknown to another. */
   epoch?: number | undefined;
+  /** Of a request that needs no session (2026-07-28): what mirrors it. */
+  headers?: Record<string, string> | undefined;
+  /** Its answer is a stream that may be silent for long. */
+  longLived?: boolean | undefined;
 }
 
 /** Sees the status and the headers of the answer, and the token that was sent. */
@@ -43,45 +47,51 @@ interface AuthorizedExchangeOptions {
 }
 
 const proofOfLifeBound = 10_000;
-const brandNew = 60_000;
 const brandNewWait = 1_000;
 const mostRounds = 8;
 
 export function createAuthorizedExchange(options: AuthorizedExchangeOptions): AuthorizedExchange {
   const { url, http, tokens, clock, random, newId } = options;
   const exchange = createExchange(http, clock, random);
+  /** The brand-new token that was refused first and last, and when every edge has to know it; monotonic time. */
+  let young = { fingerprint: '', knownAt: 0 };
 
   const send: AuthorizedExchange['send'] = async (session, post, onResponse) => {
     let refused: string | undefined;
-    let givenTime: string | undefined;
     for (let round = 0; ; round++) {
       const token = await tokens.current({ refused, signal: post.hands.signal });
       if (post.hands.cancelled.aborted) return { kind: 'cancelled' };
       if (post.hands.signal.aborted) return { kind: 'not-sent', why: 'waiting for a token took too long' };
       // Nothing is written to the account one has just left (product.md 5).
       if (session && token && token.authorization !== session.authorization) return { kind: 'session-gone' };
+      const sentAt = clock.monotonic();
       const delivery = await sendWith(token, session, post, onResponse);
       if (token && tookToken(delivery)) tokens.accepted(token);
       if (delivery.kind !== 'challenged') return delivery;
       const authorization = token?.authorization;
       if (delivery.status === 403 || !token || round > mostRounds) return { ...delivery, authorization };
-      if (token.age < brandNew && givenTime !== token.fingerprint) {
-        // A token just issued can be unknown at another edge for a moment (notion-wire.md).
-        givenTime = token.fingerprint;
-        await clock.sleep(brandNewWait, post.hands.signal);
-      } else {
-        refused = token.fingerprint;
-      }
+      const known = token.isBrandNew ? untilKnown(token, sentAt) : undefined;
+      if (known === undefined) refused = token.fingerprint;
+      else await clock.sleep(known, post.hands.signal);
     }
+  };
+
+  /**
+   * A token just issued can be unknown at another edge for a moment (notion-wire.md): how long to wait before it is sent
+   * again, ms; undefined when it was refused to a request that was sent after that.
+   */
+  const untilKnown = ({ fingerprint }: AccessToken, sentAt: number): number | undefined => {
+    if (young.fingerprint !== fingerprint) young = { fingerprint, knownAt: clock.monotonic() + brandNewWait };
+    return sentAt < young.knownAt ? Math.max(0, young.knownAt - clock.monotonic()) : undefined;
   };
 
   const sendWith = (
     token: AccessToken | undefined,
     session: Session | undefined,
-    { raw, answerTo, resendable, hands, onMessage }: Post,
+    { raw, answerTo, resendable, hands, onMessage, headers: mirrored, longLived = false }: Post,
     onResponse: OnResponse | undefined,
   ) => {
-    const headers = sessionHeaders(session, token);
+    const headers = { ...sessionHeaders(session, token), ...mirrored };
     let latest = token;
     const headersAgain = async (refused: boolean, signal: AbortSignal) => {
       latest = await tokens.current({ refused: refused ? latest?.fingerprint : undefined, signal });
@@ -95,18 +105,21 @@ export function createAuthorizedExchange(options: AuthorizedExchangeOptions): Au
       answerTo,
       headers,
       connection: resendable ? 'pooled' : 'recent',
+      stateless: mirrored !== undefined,
+      longLived,
       cancelled: hands.cancelled,
       unsentSignal: hands.signal,
       onSent: hands.pass,
       onHeaders: (response) => onResponse?.(response, token),
       onMessage: onMessage ?? (async (message) => session && options.onMessage(message, session)),
       headersAgain,
-      isAlive: () => givesSignOfLife(headers),
+      isAlive: () => givesSignOfLife(session),
     }).finally(hands.take);
   };
 
-  /** Any HTTP answer at all counts. */
-  const givesSignOfLife = async (headers: Record<string, string>): Promise<boolean> => {
+  /** Any HTTP answer at all counts, so no token is sent: by now this one may be known dead. */
+  const givesSignOfLife = async (session: Session | undefined): Promise<boolean> => {
+    const headers = sessionHeaders(session, undefined);
     const deadline = createDeadline(clock, proofOfLifeBound);
     try {
       const response = await http.request(url, {

@@ -5,6 +5,7 @@ import { type Challenge, parseChallenge } from '../oauth/discovery.ts';
 import { parseRetryAfter } from '../oauth/refresh.ts';
 import { readEvents, type StreamPosition } from './event-stream.ts';
 import { isResponse, type MessageId, parseOrNothing, type RawMessage } from './messages.ts';
+import { createVigil, type Vigil } from './vigil.ts';
 
 /** What came of one message, as evidence of what upstream did with it (P8). */
 export type Delivery =
@@ -17,8 +18,8 @@ export type Delivery =
   | { kind: 'session-gone' }
   /** Not served now: upstream surely did not act. */
   | { kind: 'busy'; status: number; retryAfter: number | undefined }
-  /** Upstream said no, with a JSON-RPC error or in words of its own. */
-  | { kind: 'refused'; status: number; error?: unknown; text: string }
+  /** Upstream said no, with a JSON-RPC error or in words of its own. `raw`: the answer to the request, not handed on. */
+  | { kind: 'refused'; status: number; error?: unknown; raw?: string; text: string }
   /** `untrusted`: nobody vouches for the server's certificate. */
   | { kind: 'not-sent'; why: string; untrusted?: boolean }
   /** Upstream may or may not have acted. `silent`: it gave no sign of life. */
@@ -33,6 +34,10 @@ export interface Outgoing {
   /** The id of a request, whose response ends the exchange. */
   answerTo?: MessageId | undefined;
   connection: NonNullable<HttpRequest['connection']>;
+  /** Of an era without sessions: streams are not resumed, and what a refusal means is for the caller to say. */
+  stateless: boolean;
+  /** Its stream may be silent for long. */
+  longLived: boolean;
   cancelled: AbortSignal;
   unsentSignal: AbortSignal;
   onSent: () => void;
@@ -44,8 +49,8 @@ export interface Outgoing {
   isAlive: () => Promise<boolean>;
 }
 
-/** Silence after which a sign of life is asked for, ms (product.md 4). */
-const silence = 30_000;
+/** A half-open connection is found by the kernel, without traffic of ours, ms. */
+const halfOpen = 60_000;
 const errorBodyLimit = 64 * 1024;
 const answerLimit = 256 * 1024 * 1024;
 const firstResumeDelay = 1_000;
@@ -79,6 +84,10 @@ export function createExchange(http: Http, clock: Clock, random: () => number) {
       outgoing.onHeaders?.(response);
       vigil.sawBytes();
       if (response.status >= 400) return await readRefusal(response, outgoing);
+      if (outgoing.longLived) {
+        vigil.end();
+        response.body.socket.setKeepAlive(true, halfOpen);
+      }
       return await readAnswer(response, outgoing, vigil, signal);
     } catch (error) {
       if (outgoing.cancelled.aborted) return { kind: 'cancelled' };
@@ -143,7 +152,8 @@ export function createExchange(http: Http, clock: Clock, random: () => number) {
         if (signal.aborted && !answered) throw error;
       }
       if (answered) return { kind: 'answered' };
-      if (position.lastEventId === undefined) return { kind: 'ambiguous', why: 'the answer was cut off' };
+      if (position.lastEventId === undefined || outgoing.stateless)
+        return { kind: 'ambiguous', why: 'the answer was cut off' };
       await clock.sleep(position.retry ?? backOff(attempt, random, firstResumeDelay), signal);
       const resumed = await resume(outgoing, position.lastEventId, signal);
       if (resumed && 'kind' in resumed) return resumed;
@@ -188,10 +198,16 @@ async function readRefusal(response: HttpResponse, outgoing: Outgoing): Promise<
   if (status === 429 || (status === 503 && retryAfter !== undefined)) return { kind: 'busy', status, retryAfter };
   if (status >= 500) return { kind: 'ambiguous', why: `status ${status}` };
   const [parsed] = parseOrNothing(text);
-  if (parsed?.message.error === undefined) return refusal(status, text.slice(0, 500));
+  if (!parsed || !isRpcError(parsed.message.error)) return refusal(status, text.slice(0, 500));
   if (!answers(parsed, outgoing.answerTo)) return { ...refusal(status, text), error: parsed.message.error };
+  if (outgoing.stateless) return { ...refusal(status, text), error: parsed.message.error, raw: parsed.raw };
   await outgoing.onMessage(parsed);
   return { kind: 'answered' };
+}
+
+/** An OAuth error is in a member of the same name (RFC 6750 section 3.1), as a text that no client of ours could read. */
+function isRpcError(error: unknown): boolean {
+  return typeof error === 'object' && error !== null && 'code' in error;
 }
 
 /** Redirects are not followed: the token is for this URL. What is behind the path may be nobody's business. */
@@ -207,32 +223,4 @@ function refusal(status: number, text: string): Delivery & { kind: 'refused' } {
 
 function answers({ message }: RawMessage, id: MessageId | undefined): boolean {
   return isResponse(message) && message.id === id;
-}
-
-interface Vigil {
-  begin(): void;
-  sawBytes(): void;
-  end(): void;
-}
-
-/** Once upstream has a request, only its answer, cancellation, or a dead upstream ends it (product.md 4). */
-function createVigil(clock: Clock, exchange: AbortController, isAlive: () => Promise<boolean>): Vigil {
-  const over = new AbortController();
-  let lastBytes = 0;
-  const watch = async () => {
-    while (!over.signal.aborted) {
-      await clock.sleep(silence - (clock.monotonic() - lastBytes), over.signal);
-      if (over.signal.aborted || clock.monotonic() - lastBytes < silence) continue;
-      if (!(await isAlive()) && !over.signal.aborted) return exchange.abort();
-      lastBytes = clock.monotonic();
-    }
-  };
-  const sawBytes = () => {
-    lastBytes = clock.monotonic();
-  };
-  const begin = () => {
-    sawBytes();
-    void watch();
-  };
-  return { begin, sawBytes, end: () => over.abort() };
 }

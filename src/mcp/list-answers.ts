@@ -1,13 +1,11 @@
 import { BridgeError } from '../errors.ts';
-import { connectTool, emptyResult, isUnknownMethod, staleCursorLine } from './answers.ts';
+import { connectTool, emptyResult, isUnknownMethod, resultTo, staleCursorLine } from './answers.ts';
+import type { Forwarded, Wanting } from './forwarding.ts';
 import type { Hands } from './hands.ts';
 import type { ListMethod, WholeList } from './list-cache.ts';
 import type { Lists } from './lists.ts';
-import { isResponse, type MessageId, type RawMessage, type Request, resultLine } from './messages.ts';
+import { isResponse, type MessageId, type RawMessage, type Request } from './messages.ts';
 import type { Session } from './session.ts';
-
-/** Who asks for upstream, as far as the sign-in policy cares. */
-export type Wanting = 'toolCall' | 'connectTool' | 'toolList' | 'onlyToolList';
 
 interface ListAnswersOptions {
   lists: Lists;
@@ -19,20 +17,7 @@ interface ListAnswersOptions {
   send(line: string): Promise<void>;
   /** What else arrives while a list is asked for. */
   onMessage(message: RawMessage, session: Session): Promise<void>;
-  forward(forwarding: Forwarding): Promise<string | undefined>;
-}
-
-/** A request on its way to upstream. */
-export interface Forwarding {
-  raw: string;
-  request: Request;
-  hands: Hands;
-  /** Who may start a sign-in for it; nobody by default. */
-  wanting?: Wanting | undefined;
-  /** Takes what comes back instead of the relay. */
-  onMessage?: ((message: RawMessage) => Promise<void>) | undefined;
-  /** The only session that it makes sense to. */
-  epoch?: number | undefined;
+  forward(forwarded: Forwarded): Promise<string | undefined>;
 }
 
 /** Known to ask for the tool list once, and to wait long enough for it (clients.md). */
@@ -56,7 +41,7 @@ export function createListAnswers(options: ListAnswersOptions) {
     // Reading ahead may have brought a newer one.
     const latest = lists.cached(method) ?? cached;
     lists.told(method, latest);
-    return resultLine(request.id, latest);
+    return resultTo(request, latest);
   };
 
   /** Asks upstream for a list; its answer goes to the client only when nobody else took that on. */
@@ -69,7 +54,7 @@ export function createListAnswers(options: ListAnswersOptions) {
       const passedOn = options.isWaiting(request.id) && takeOn();
       const page = isUnknownMethod(message) ? emptyResult(method) : message.result;
       if (page && session) lists.learn({ request, page, session, passedOn });
-      if (passedOn) await send(isUnknownMethod(message) ? resultLine(request.id, page) : incoming.raw);
+      if (passedOn) await send(isUnknownMethod(message) ? resultTo(request, page) : incoming.raw);
     };
     const epoch = request.params?.cursor === undefined ? undefined : options.session()?.epoch;
     return forward({ raw, request, hands, wanting: wantingOf(method), onMessage, epoch });
@@ -88,7 +73,7 @@ export function createListAnswers(options: ListAnswersOptions) {
     const method = request.method as ListMethod;
     const list: WholeList = method === 'tools/list' ? { tools: [connectTool] } : (emptyResult(method) as WholeList);
     lists.told(method, list);
-    return resultLine(request.id, list);
+    return resultTo(request, list);
   };
 
   return { answer };

@@ -1,20 +1,22 @@
 import { type Clock, createDeadline, untilAborted } from '../clock.ts';
 import type { Hands } from './hands.ts';
 import { clientKey, type ListCache, type ListMethod, listMembers, type WholeList } from './list-cache.ts';
-import { notificationLine, type Request } from './messages.ts';
+import type { Request } from './messages.ts';
+import type { Tool } from './mirrored-headers.ts';
 import type { Session } from './session.ts';
 import type { Upstream } from './upstream.ts';
 
 export interface ListsOptions {
   cache: ListCache;
-  upstream: Upstream;
+  upstream: Pick<Upstream, 'ask' | 'session'>;
   clock: Clock;
   hello(): Record<string, unknown>;
   /** The record's authorization now, and whether it is connected. */
   authorization(): { name: string; connected: boolean };
   /** A hand of our own, for requests that no client waits for. */
   newHands(): Hands;
-  send(line: string): Promise<void>;
+  /** Tells the client that a list has changed; `notification` is the method that says so. */
+  announce(notification: string): Promise<void>;
 }
 
 /** The cached side of MCP's lists (product.md 4): what may be answered now, and telling the client when it has changed. */
@@ -32,8 +34,14 @@ export interface Lists {
   inTime<T>(live: Promise<T>): Promise<T | undefined>;
   /** A cursor goes only to the session that issued it. */
   mayUseCursor(request: Request): boolean;
+  /** A tool as it was listed last. */
+  tool(name: unknown): ListedTool | undefined;
   /** May this tool be called twice (P8)? */
   isSafeTool(name: unknown): boolean;
+}
+
+interface ListedTool extends Tool {
+  annotations?: Record<string, unknown>;
 }
 
 interface LivePage {
@@ -55,7 +63,7 @@ const announcements: Record<ListMethod, string> = {
   'resources/templates/list': 'notifications/resources/list_changed',
 };
 
-export function createLists({ cache, upstream, clock, hello, authorization, newHands, send }: ListsOptions): Lists {
+export function createLists({ cache, upstream, clock, hello, authorization, newHands, announce }: ListsOptions): Lists {
   const lastTold = new Map<ListMethod, string>();
   /** Cursor to the epoch of the session that issued it. */
   const cursors = new Map<string, number>();
@@ -76,7 +84,7 @@ export function createLists({ cache, upstream, clock, hello, authorization, newH
     const told = lastTold.get(method);
     if (told === undefined || told === itemsOf(method, list)) return;
     lastTold.set(method, itemsOf(method, list));
-    await send(notificationLine(announcements[method]));
+    await announce(announcements[method]);
   };
 
   const told = (method: ListMethod, list: WholeList) => {
@@ -160,21 +168,23 @@ export function createLists({ cache, upstream, clock, hello, authorization, newH
 
   const mayUseCursor = ({ params }: Request) => {
     const cursor = params?.cursor;
-    if (cursor === undefined) return true;
+    // Without sessions a cursor is good for as long as upstream says.
+    if (cursor === undefined || upstream.session?.isStateless) return true;
     const epoch = typeof cursor === 'string' ? cursors.get(cursor) : undefined;
     return epoch !== undefined && epoch === upstream.session?.epoch;
   };
 
+  const tool = (name: unknown) => {
+    const known = ((tools ?? cached('tools/list'))?.tools ?? []) as ListedTool[];
+    return known.find((listed) => listed.name === name);
+  };
+
   const isSafeTool = (name: unknown) => {
-    const known = ((tools ?? cached('tools/list'))?.tools ?? []) as {
-      name?: unknown;
-      annotations?: Record<string, unknown>;
-    }[];
-    const annotations = known.find((tool) => tool.name === name)?.annotations;
+    const annotations = tool(name)?.annotations;
     return annotations?.readOnlyHint === true || annotations?.idempotentHint === true;
   };
 
-  return { cached, told, learn, refresh, forget, inTime, mayUseCursor, isSafeTool };
+  return { cached, told, learn, refresh, forget, inTime, mayUseCursor, tool, isSafeTool };
 }
 
 function itemsOf(method: ListMethod, list: WholeList): string {

@@ -1,22 +1,20 @@
-import { type Clock, createDeadline, untilAborted } from '../clock.ts';
-import { BridgeError, describe } from '../errors.ts';
-import type { Log } from '../log.ts';
-import type { Challenge } from '../oauth/discovery.ts';
+import { createDeadline, untilAborted } from '../clock.ts';
+import { describe } from '../errors.ts';
 import {
   anonymousHello,
   capabilityOf,
   connectTool,
   emptyResult,
-  errorOf,
   initializeResult,
   isUnknownMethod,
-  staleCursorLine,
+  resultTo,
 } from './answers.ts';
 import { createClientRequests } from './client-requests.ts';
-import type { Delivery } from './exchange.ts';
+import { isModern } from './eras.ts';
+import { createForwarding } from './forwarding.ts';
 import { createHands, type Hands } from './hands.ts';
-import { createListAnswers, type Forwarding, type Wanting } from './list-answers.ts';
-import { type ListCache, listMembers } from './list-cache.ts';
+import { createListAnswers } from './list-answers.ts';
+import { listMembers } from './list-cache.ts';
 import { createLists } from './lists.ts';
 import {
   errorLine,
@@ -25,52 +23,36 @@ import {
   isResponse,
   type Message,
   type MessageId,
+  notificationLine,
   type RawMessage,
   type Request,
   resultLine,
 } from './messages.ts';
+import { createModern, type ModernOptions } from './modern.ts';
 import { createServerRequests } from './server-requests.ts';
 import type { Session } from './session.ts';
 import { createSettings } from './settings.ts';
 import type { Upstream, UpstreamOptions } from './upstream.ts';
 
-export interface RelayOptions {
-  clock: Clock;
-  log: Log;
-  cache: ListCache;
-  version: string;
+export interface RelayOptions extends Omit<ModernOptions, 'requests' | 'bound' | 'passAnswer' | 'onBegin'> {
   /** The hint with its commands as this connection needs them. */
   hintFor(hint: string): string;
-  /** Writes one line to the client. */
-  send(line: string): Promise<void>;
   createUpstream(callbacks: Pick<UpstreamOptions, 'hello' | 'onMessage' | 'onSession' | 'onSessionEnd'>): Upstream;
-  /** Resolves when the request may be sent again. @throws BridgeError */
-  signIn(
-    need: { challenge: Challenge; authorization?: string | undefined },
-    wanting: Wanting,
-    cancelled: AbortSignal,
-  ): Promise<void>;
-  signInRequired(): Promise<BridgeError>;
-  /** The authorization in the record, as it was last read. */
-  authorization(): { name: string; connected: boolean };
-  readAuthorization(): Promise<void>;
-  onInitialized(): void;
-  /** Before a tool is called. */
-  onToolCall(): void;
+  /** The client is there: it has said `initialized`, or asked for something without having to. */
+  onInitialized(hello: Record<string, unknown>): void;
 }
 
 export interface Relay {
   readonly upstream: Upstream;
   /** Takes one message of the client. Never throws. */
   take(message: RawMessage): void;
-  /** Connects in the background: the client is there, and so is a token. */
-  connectAhead(): void;
+  /** A new authorization ends the upstream session and connects anew; `logout` signs every process out (product.md 5). */
+  follow(): Promise<void>;
 }
 
 /** For what waits for us: refresh, network, back-off (product.md 4). */
 const ourBound = 30_000;
 const notificationBound = 10_000;
-const mostStepUps = 2;
 
 export function createRelay(options: RelayOptions): Relay {
   const { clock, log, cache, send } = options;
@@ -78,15 +60,14 @@ export function createRelay(options: RelayOptions): Relay {
   const settings = createSettings();
   let hello = anonymousHello(options.version);
   let initialized = false;
+  let greeted = false;
   /** A notification awaits its 202 before the next message (product.md 8). */
   let tail: Promise<unknown> = Promise.resolve();
 
   const newHands = () => createHands(clock, ourBound, new AbortController().signal);
 
   const onMessage = async ({ raw, message }: RawMessage, session: Session) => {
-    if (isResponse(message)) {
-      return passAnswer(raw, message);
-    }
+    if (isResponse(message)) return passAnswer({ raw, message });
     if (isRequest(message)) return serverRequests.ask({ raw, message }, session);
     if (message.method === 'notifications/cancelled') return serverRequests.withdraw({ raw, message });
     await send(raw);
@@ -95,11 +76,11 @@ export function createRelay(options: RelayOptions): Relay {
   };
 
   /** What we declared before we knew upstream is empty where upstream does not have it (product.md 4). */
-  const passAnswer = async (raw: string, message: Message & { id: MessageId }) => {
-    const request = requests.waiting(message.id);
+  const passAnswer = async ({ raw, message }: RawMessage) => {
+    const request = requests.waiting(message.id as MessageId);
     if (!request) return;
     const empty = isUnknownMethod(message) ? emptyResult(request.method) : undefined;
-    await send(empty ? resultLine(request.id, empty) : raw);
+    await send(empty ? resultTo(request, empty) : raw);
   };
 
   const onSession = (session: Session) => {
@@ -114,6 +95,7 @@ export function createRelay(options: RelayOptions): Relay {
     }
     hands.release();
     if (initialized) await lists.refresh(session);
+    if (!session.over.signal.aborted) await modern.askInAWhile(hello);
   };
 
   const serverRequests = createServerRequests({ upstream: () => upstream, log, newHands, send });
@@ -126,7 +108,15 @@ export function createRelay(options: RelayOptions): Relay {
     hello: () => hello,
     authorization: options.authorization,
     newHands,
-    send,
+    announce: (notification) => send(notificationLine(notification)),
+  });
+  const { forward, answerConnect } = createForwarding({
+    upstream,
+    isSafeTool: lists.isSafeTool,
+    ready: () => tail,
+    onRefused: async (delivery) => void modern.learn(delivery),
+    signIn: options.signIn,
+    signInRequired: options.signInRequired,
   });
   const listAnswers = createListAnswers({
     lists,
@@ -136,7 +126,14 @@ export function createRelay(options: RelayOptions): Relay {
     isWaiting: (id) => requests.waiting(id) !== undefined,
     send,
     onMessage,
-    forward: (forwarding) => forward(forwarding),
+    forward,
+  });
+  const modern = createModern({
+    ...options,
+    requests,
+    bound: ourBound,
+    passAnswer,
+    onBegin: (asking) => greet(asking),
   });
 
   const take = ({ raw, message }: RawMessage) => {
@@ -152,8 +149,8 @@ export function createRelay(options: RelayOptions): Relay {
       hello = params ?? hello;
       return resultLine(id, initializeResult(hello.protocolVersion, cache.server(), options.version));
     }
+    if (isModern(request) || method === 'server/discover') return modern.answer(raw, request, hands);
     if (method === 'ping') return resultLine(id, {});
-    if (method === 'server/discover') return errorLine(id, { code: -32601, message: 'method not found' });
     if (isLacking(method)) return resultLine(id, emptyResult(method));
     if (Object.hasOwn(listMembers, method)) {
       // A list that was cached for the account one has just left is none (product.md 5).
@@ -161,7 +158,7 @@ export function createRelay(options: RelayOptions): Relay {
     }
     if (settings.note(request)) return forward({ raw, request, hands }).catch(() => resultLine(id, {}));
     if (method !== 'tools/call') return forward({ raw, request, hands });
-    if (params?.name === connectTool.name) return answerConnect(id, request, hands);
+    if (params?.name === connectTool.name) return answerConnect(request, hands);
     options.onToolCall();
     return forward({ raw, request, hands, wanting: 'toolCall' });
   };
@@ -177,54 +174,33 @@ export function createRelay(options: RelayOptions): Relay {
     );
   };
 
-  /** Sends a request upstream; resolves with nothing once its own answer went to the client. @throws BridgeError */
-  const forward = async ({ raw, request, hands, wanting, onMessage, epoch }: Forwarding) => {
-    const resendable = request.method !== 'tools/call' || lists.isSafeTool(request.params?.name);
-    for (let stepUps = 0; ; ) {
-      await untilAborted(tail, hands.signal);
-      const delivery = await upstream.deliver({ raw, answerTo: request.id, resendable, hands, onMessage, epoch });
-      if (delivery.kind === 'answered' || hands.cancelled.aborted) return undefined;
-      if (delivery.kind === 'refused' && delivery.error !== undefined) return errorLine(request.id, delivery.error);
-      if (delivery.kind === 'session-gone' && epoch !== undefined) return staleCursorLine(request.id);
-      if (delivery.kind !== 'challenged') throw errorOf(delivery, request, resendable);
-      if (delivery.status === 403 && ++stepUps > mostStepUps)
-        throw new BridgeError('UPSTREAM_REFUSED', 'the server wants more scope than it grants');
-      if (!wanting) throw await options.signInRequired();
-      await signIn(delivery, wanting, hands);
-    }
-  };
-
-  /** The wait for a person has a bound of its own. */
-  const signIn = async (delivery: Delivery & { kind: 'challenged' }, wanting: Wanting, hands: Hands) => {
-    hands.pass();
-    await options.signIn(delivery, wanting, hands.cancelled);
-    hands.take();
-  };
-
-  const answerConnect = async (id: MessageId, request: Request, hands: Hands): Promise<string> => {
-    let link = await upstream.connect(hands);
-    if ('kind' in link && link.kind === 'challenged') {
-      await signIn(link, 'connectTool', hands);
-      link = await upstream.connect(hands);
-    }
-    if ('kind' in link) throw errorOf(link, request);
-    const name = link.server.serverInfo.title ?? link.server.serverInfo.name ?? 'the server';
-    const text = `Connected to ${name}. Its tools are available now; if this app does not show them, list the tools again or start a new chat.`;
-    return resultLine(id, { content: [{ type: 'text', text }] });
-  };
-
-  const takeNotification = (raw: string, { method, params }: Message) => {
+  const takeNotification = (raw: string, message: Message) => {
+    const { method, params } = message;
     if (method === 'notifications/initialized') {
       if (initialized) return;
       initialized = true;
       tail = tail.then(() => inTime(upstream.confirm())).catch(() => undefined);
-      options.onInitialized();
+      greet(hello);
     } else if (method === 'notifications/cancelled') {
-      const told = requests.cancel(params?.requestId as MessageId, () => passOn(raw));
+      const told = requests.cancel(params?.requestId as MessageId, tell(raw, message));
       tail = tail.then(() => inTime(told));
+    } else if (isModern(message)) {
+      void modern.passOn(raw, message);
     } else {
       tail = tail.then(() => inTime(passOn(raw)));
     }
+  };
+
+  /** In the era without sessions the end of the connection says it all (2026-07-28, Cancellation). */
+  const tell = (raw: string, message: Message) => {
+    const request = requests.waiting(message.params?.requestId as MessageId);
+    return isModern(request ?? message) ? async () => undefined : () => passOn(raw);
+  };
+
+  const greet = (asking: Record<string, unknown>) => {
+    if (greeted) return;
+    greeted = true;
+    options.onInitialized(asking);
   };
 
   /** A notification that upstream does not take holds up what follows only so long (P6). */
@@ -233,13 +209,23 @@ export function createRelay(options: RelayOptions): Relay {
     return untilAborted(told, deadline.signal).finally(deadline.release);
   };
 
+  /** In the background: the client is there, and so is a token. */
   const connectAhead = () => {
     const hands = newHands();
     upstream
       .connect(hands)
+      .then((link) => 'kind' in link && modern.learn(link))
       .catch((error) => log.warn('could not connect ahead', { why: describe(error) }))
       .finally(hands.release);
   };
 
-  return { upstream, take, connectAhead };
+  const follow = async () => {
+    const { name, connected } = options.authorization();
+    const mine = upstream.session?.authorization;
+    if (mine !== undefined && mine !== name) await upstream.disconnect();
+    if (initialized && connected && !upstream.session) connectAhead();
+    modern.follow();
+  };
+
+  return { upstream, take, follow };
 }

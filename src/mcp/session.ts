@@ -25,6 +25,8 @@ export interface Session {
   authorization: string | undefined;
   /** Aborts when the session is over. */
   over: AbortController;
+  /** None that upstream knows of: it stands for whatever is said to one authorization (2026-07-28). */
+  isStateless?: boolean;
 }
 
 export function sessionHeaders(session: Session | undefined, token: AccessToken | undefined): Record<string, string> {

@@ -1,4 +1,4 @@
-import { backOff, type Clock, createDeadline, untilAborted } from '../clock.ts';
+import { type Clock, createDeadline, untilAborted } from '../clock.ts';
 import { describe } from '../errors.ts';
 import type { Http } from '../http.ts';
 import type { Log } from '../log.ts';
@@ -7,6 +7,7 @@ import { createAuthorizedExchange, type Post } from './authorized-exchange.ts';
 import type { Delivery } from './exchange.ts';
 import { createHands, type Hands } from './hands.ts';
 import { isResponse, type Message, notificationLine, type RawMessage } from './messages.ts';
+import { createRedelivery } from './redelivery.ts';
 import { listen, type ServerDescription, type Session, sessionHeaders } from './session.ts';
 
 export interface UpstreamOptions {
@@ -42,7 +43,6 @@ export interface Upstream {
 
 const connectBound = 30_000;
 const farewellBound = 300;
-const mostRounds = 32;
 const ownIds = 'notion-mcp-bridge:';
 
 export function createUpstream(options: UpstreamOptions): Upstream {
@@ -56,6 +56,7 @@ export function createUpstream(options: UpstreamOptions): Upstream {
   const newId = () => `${ownIds}${++lastId}`;
   const { onMessage } = options;
   const { send } = createAuthorizedExchange({ url, http, tokens, clock, random, newId, onMessage });
+  const redeliver = createRedelivery({ http, clock, random });
 
   const connect = async (hands: Hands): Promise<Session | Delivery> => {
     if (session) return session;
@@ -151,33 +152,16 @@ export function createUpstream(options: UpstreamOptions): Upstream {
     options.onSessionEnd(ended);
   };
 
-  const deliver = async (post: Post): Promise<Delivery> => {
-    const { hands } = post;
-    let silences = 0;
-    for (let round = 0; ; round++) {
+  const deliver = (post: Post) =>
+    redeliver(post, async () => {
       // What is about one session means nothing to another.
       if (post.epoch !== undefined && post.epoch !== session?.epoch) return { kind: 'session-gone' };
-      const current = await connect(hands);
-      const delivery = 'kind' in current ? current : await send(current, post);
-      if ('epoch' in current && delivery.kind === 'session-gone') end(current);
-      if (hands.cancelled.aborted) return { kind: 'cancelled' };
-      if (round >= mostRounds || hands.signal.aborted || !maySendAgain(delivery, post)) return delivery;
-      const wait = waitBefore(delivery, round);
-      // Once more may find a server that came back; a dead one would keep a read waiting for ever (P6).
-      if (delivery.kind === 'ambiguous' && delivery.silent && ++silences > 1) return delivery;
-      // Waiting for what cannot come in time helps nobody.
-      if (delivery.kind === 'busy' && wait >= hands.left) return delivery;
-      await clock.sleep(wait, hands.signal);
-      if (hands.signal.aborted) return delivery;
-    }
-  };
-
-  const waitBefore = (delivery: Delivery, round: number): number => {
-    if (delivery.kind === 'session-gone') return 0;
-    if (delivery.kind === 'not-sent') http.closeIdle();
-    const asked = delivery.kind === 'busy' ? delivery.retryAfter : undefined;
-    return Math.max(asked ?? 0, backOff(round, random));
-  };
+      const current = await connect(post.hands);
+      if ('kind' in current) return current;
+      const delivery = await send(current, post);
+      if (delivery.kind === 'session-gone') end(current);
+      return delivery;
+    });
 
   const ask: Upstream['ask'] = async ({ epoch }, method, params, hands) => {
     const { raw, id, answer, onMessage: takeAnswer } = ownRequest(method, params);
@@ -225,20 +209,4 @@ export function createUpstream(options: UpstreamOptions): Upstream {
       return session;
     },
   };
-}
-
-/** Allowed when upstream surely did not act; after an ambiguous failure only where sending twice does no harm (P8). */
-function maySendAgain(delivery: Delivery, post: Post): boolean {
-  switch (delivery.kind) {
-    case 'session-gone':
-      return post.epoch === undefined;
-    case 'busy':
-      return true;
-    case 'not-sent':
-      return !delivery.untrusted;
-    case 'ambiguous':
-      return post.resendable;
-    default:
-      return false;
-  }
 }

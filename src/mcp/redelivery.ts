@@ -1,0 +1,56 @@
+import { backOff, type Clock, longestAbsence } from '../clock.ts';
+import type { Http } from '../http.ts';
+import type { Post } from './authorized-exchange.ts';
+import type { Delivery } from './exchange.ts';
+
+interface RedeliveryOptions {
+  http: Http;
+  clock: Clock;
+  random: () => number;
+}
+
+const mostRounds = 32;
+
+/** Attempts, and attempts again by evidence (product.md 8), until the request is done, given up, or out of time. */
+export function createRedelivery({ http, clock, random }: RedeliveryOptions) {
+  const waitBefore = (delivery: Delivery, round: number): number => {
+    if (delivery.kind === 'session-gone') return 0;
+    if (delivery.kind === 'not-sent') http.closeIdle();
+    const asked = delivery.kind === 'busy' ? delivery.retryAfter : undefined;
+    const most = delivery.kind === 'not-sent' ? longestAbsence : undefined;
+    return Math.max(asked ?? 0, backOff(round, random, undefined, most));
+  };
+
+  return async function deliver(post: Post, attempt: () => Promise<Delivery>): Promise<Delivery> {
+    const { hands } = post;
+    let silences = 0;
+    for (let round = 0; ; round++) {
+      const delivery = await attempt();
+      if (hands.cancelled.aborted) return { kind: 'cancelled' };
+      if (round >= mostRounds || hands.signal.aborted || !maySendAgain(delivery, post)) return delivery;
+      const wait = waitBefore(delivery, round);
+      // Once more may find a server that came back; a dead one would keep a read waiting for ever (P6).
+      if (delivery.kind === 'ambiguous' && delivery.silent && ++silences > 1) return delivery;
+      // Waiting for what cannot come in time helps nobody.
+      if (delivery.kind === 'busy' && wait >= hands.left) return delivery;
+      await clock.sleep(wait, hands.signal);
+      if (hands.signal.aborted) return delivery;
+    }
+  };
+}
+
+/** Allowed when upstream surely did not act; after an ambiguous failure only where sending twice does no harm (P8). */
+function maySendAgain(delivery: Delivery, post: Post): boolean {
+  switch (delivery.kind) {
+    case 'session-gone':
+      return post.epoch === undefined;
+    case 'busy':
+      return true;
+    case 'not-sent':
+      return !delivery.untrusted;
+    case 'ambiguous':
+      return post.resendable;
+    default:
+      return false;
+  }
+}
