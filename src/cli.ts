@@ -7,6 +7,7 @@ import type { Command, CommandContext, ExitCode } from './commands/command.ts';
 import { help, version } from './commands/help.ts';
 import { login } from './commands/login.ts';
 import { logout } from './commands/logout.ts';
+import { refresh } from './commands/refresh.ts';
 import { serve } from './commands/serve.ts';
 import { status } from './commands/status.ts';
 import { type CommandName, type Config, forConnection, readConfig } from './config.ts';
@@ -15,9 +16,10 @@ import { createLog, type Log } from './log.ts';
 import { createLogFile } from './log-file.ts';
 import { createBrowser } from './oauth/browser.ts';
 
-const commands: Record<CommandName, Command> = { serve, login, logout, status, help, version };
+const commands: Record<CommandName, Command> = { serve, login, logout, status, refresh, help, version };
 
 const toPerson = (line: string) => void process.stderr.write(line);
+const toProgram = (answer: object) => void process.stdout.write(`${JSON.stringify(answer, undefined, 2)}\n`);
 
 async function main(): Promise<ExitCode> {
   let config: Config | undefined;
@@ -67,6 +69,7 @@ function explain(error: unknown, config: Config | undefined): ExitCode {
   const link = signInUrl ? `  link: ${signInUrl}\n` : '';
   const hint = config ? forConnection(config, error.hint) : error.hint;
   toPerson(`notion-mcp-bridge: ${message} (${code})\n${link}  next: ${hint}\n`);
+  if (config?.json) toProgram({ error: { code, message, link: signInUrl, next: hint } });
   return code === 'CONFIG_INVALID' ? 2 : 1;
 }
 

@@ -16,7 +16,8 @@ Commands:
   (none)   the MCP server on stdin and stdout; your MCP client starts it
   login    sign in through the browser
   logout   revoke the sign-in and forget it
-  status   show the connection and where it is stored
+  status   show the connection, who uses it, and where it is stored
+  refresh  keep the sign-in alive, for a scheduler; never opens a browser
 
 Options:
 ${optionLines().join('\n')}
