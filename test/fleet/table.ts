@@ -1,0 +1,39 @@
+import type { Report } from './scenario.ts';
+
+const columns = ['calls', 'failed', 'told', 'tabs', 'refreshes', 'expiries', 'tokenFaults'] as const;
+
+/** One line for each scenario at each server; runs of the same one are added up. */
+export function tableOf(reports: readonly Report[]): string {
+  const runs = new Map<string, Report[]>();
+  for (const report of reports) {
+    const name = `${report.title}\n${report.make}`;
+    runs.set(name, [...(runs.get(name) ?? []), report]);
+  }
+  const rows = [...runs.values()].map((same) => {
+    const [{ title, make }] = same as [Report];
+    const sums = columns.map((column) => String(same.reduce((sum, report) => sum + report[column], 0)));
+    const kept = same.filter(({ broken }) => broken.length === 0).length;
+    const verdict = `${kept === same.length ? 'kept' : 'BROKEN'}${same.length > 1 ? ` ${kept} of ${same.length}` : ''}`;
+    return [`six bridges ${title}`, make, ...sums, verdict];
+  });
+  const head = [
+    'scenario',
+    'mode',
+    'calls',
+    'failed',
+    'told',
+    'tabs',
+    'refreshes',
+    'expiries',
+    'token faults',
+    'verdict',
+  ];
+  const all = [head, ...rows];
+  const widths = head.map((_, column) => Math.max(...all.map((row) => row[column]?.length ?? 0)));
+  const line = (row: string[]) =>
+    row
+      .map((cell, column) => cell.padEnd(widths[column] ?? 0))
+      .join('  ')
+      .trimEnd();
+  return all.map(line).join('\n');
+}
