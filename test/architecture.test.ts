@@ -43,7 +43,7 @@ const layers: RegExp[] = [
   /^bridge\.ts$/,
   /^sign-in(-[a-z]+)?\.ts$/,
   /^mcp\//,
-  /^(token-source|refresh-flight|upkeep)\.ts$/,
+  /^(token-source|refresh-flight|refusal-count|upkeep)\.ts$/,
   /^(oauth|credentials)\//,
   /^(config|errors|log|log-file|clock|http)\.ts$/,
 ];
@@ -57,9 +57,9 @@ const upward: Record<string, string> = {
 
 /** Which files may know a package, and which may know its types only. */
 const fences: Record<string, { values: RegExp; types?: RegExp }> = {
-  conf: { values: /^credentials\/store\.ts$/ },
-  atomically: { values: /^credentials\/(store|side-file)\.ts$/ },
-  'proper-lockfile': { values: /^credentials\/lock\.ts$/ },
+  conf: { values: /^credentials\/record-file\.ts$/ },
+  atomically: { values: /^credentials\/(record-file|side-file)\.ts$/ },
+  'proper-lockfile': { values: /^credentials\/lock-folder\.ts$/ },
   'https-proxy-agent': { values: /^http\.ts$/ },
   'proxy-from-env': { values: /^cli\.ts$/ },
   open: { values: /^oauth\/browser\.ts$/ },
@@ -69,8 +69,8 @@ const fences: Record<string, { values: RegExp; types?: RegExp }> = {
 
 /** Outside of cli.ts, and why. */
 const touchesProcess: Record<string, string> = {
-  'credentials/lock.ts': 'an owner is a process: its own id, and whether that of another still lives',
-  'credentials/store.ts': 'Windows cannot flush a folder',
+  'credentials/owner.ts': 'an owner is a process: its own id, and whether that of another still lives',
+  'credentials/record-file.ts': 'Windows cannot flush a folder',
 };
 
 test('every file belongs to a layer, and every layer has a file', () => {

@@ -102,7 +102,7 @@ test('a damaged record is moved aside whole, told with its path, and counts as s
   await writeFile(path, torn);
   const { code, stdout, stderr } = await run('status');
   expect(code).toBe(1);
-  expect(stdout).toMatch(/^state +signed_out$/m);
+  expect(stdout).toMatch(/^state +signed out$/m);
   const [aside = 'nothing'] = (await readdir(storeFolder(home))).filter((name) => name.includes('.corrupt-'));
   expect(stderr).toContain(aside);
   expect(await readFile(join(storeFolder(home), aside), 'utf8')).toBe(torn);

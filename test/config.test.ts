@@ -26,6 +26,7 @@ test('without options Notion is served for the default profile', () => {
     reauth: false,
     force: false,
     json: false,
+    protocol: undefined,
     logLevel: 'info',
   } satisfies Config);
 });
@@ -34,7 +35,7 @@ test('every option of a command line arrives', async () => {
   const secret = join(await folderInTest(), 'secret');
   await writeFile(secret, ' hunter2\n');
   const args = `login --url https://a.example/x --profile work --config-dir /tmp/c --callback-port 4000 --no-browser --reauth
-    --client-id me --client-secret-file ${secret} --client-metadata-url https://me.example/client --log-level debug --json`;
+    --client-id me --client-secret-file ${secret} --client-metadata-url https://me.example/client --protocol 2026-07-28 --log-level debug --json`;
   expect(read(args.replace(/\s+/g, ' '))).toEqual({
     command: 'login',
     upstreamUrl: new URL('https://a.example/x'),
@@ -46,9 +47,13 @@ test('every option of a command line arrives', async () => {
     reauth: true,
     force: true,
     json: true,
+    protocol: '2026-07-28',
     logLevel: 'debug',
   });
   expect(read('login --force')).toMatchObject({ force: true, reauth: false });
+  // a client's setting is not a wish to rotate at each scheduled run, and cron mails whatever is said
+  expect(read('refresh --reauth')).toMatchObject({ force: false, logLevel: 'error' });
+  expect(read('refresh --force --log-level info')).toMatchObject({ force: true, logLevel: 'info' });
 });
 
 test.each(commandNames)('%s is a command', (name) => {
@@ -62,7 +67,7 @@ test('help and version are answered whatever else is asked', () => {
 
 describe('the environment', () => {
   test('has no name that a client strips', () => {
-    expect(environmentNames).toHaveLength(10);
+    expect(environmentNames).toHaveLength(11);
     for (const name of environmentNames) {
       expect(name).toMatch(/^NOTION_MCP_BRIDGE_/);
       expect(name).not.toMatch(/TOKEN|KEY|SECRET|AUTH/);
@@ -81,6 +86,7 @@ describe('the environment', () => {
       NOTION_MCP_BRIDGE_CLIENT_ID: 'me',
       NOTION_MCP_BRIDGE_CLIENT_CREDENTIAL_FILE: secret,
       NOTION_MCP_BRIDGE_CLIENT_METADATA_URL: 'https://me.example/client',
+      NOTION_MCP_BRIDGE_PROTOCOL: '2026-07-28',
       NOTION_MCP_BRIDGE_LOG_LEVEL: 'error',
     };
     expect(read('', environment)).toMatchObject({
@@ -90,6 +96,7 @@ describe('the environment', () => {
       callbackPort: 4000,
       noBrowser: true,
       preregistered: { clientId: 'me', clientSecret: 'hunter2', clientMetadataUrl: 'https://me.example/client' },
+      protocol: '2026-07-28',
       logLevel: 'error',
     });
     expect(read('--profile home --log-level warn', environment)).toMatchObject({ profile: 'home', logLevel: 'warn' });
@@ -127,6 +134,7 @@ describe('a value that cannot be', () => {
     '--callback-port 80.5',
     '--callback-port http',
     '--log-level loud',
+    '--protocol latest',
     '--client-secret-file /nowhere',
     '--client-id me --client-secret-file /nowhere',
     '--client-id me --client-secret-file /dev/null',

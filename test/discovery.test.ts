@@ -85,6 +85,23 @@ describe('discovery', () => {
     expect(await discover(url, {}, { http })).toEqual({ resource: url.href, authorizationServer: metadata(origin) });
   });
 
+  test('takes the places of the 2025-03-26 revision where a server has no metadata at all', async () => {
+    const { url, origin } = await serverInTest(() => ({}));
+    expect((await discover(url, {}, { http })).authorizationServer).toEqual({
+      issuer: origin,
+      authorization_endpoint: `${origin}/authorize`,
+      token_endpoint: `${origin}/token`,
+      registration_endpoint: `${origin}/register`,
+    });
+  });
+
+  test('refuses an authorization server that the resource names, and that has no metadata', async () => {
+    const { url } = await serverInTest((origin) => ({
+      [`${protectedResource}/mcp`]: { resource: `${origin}/mcp`, authorization_servers: [origin] },
+    }));
+    await expect(discover(url, {}, { http })).rejects.toMatchObject({ code: 'AUTHORIZATION_SERVER_MISBEHAVED' });
+  });
+
   test('forgives a slash after the issuer', async () => {
     const { url, origin } = await serverInTest((origin) => ({
       [`${protectedResource}/mcp`]: { resource: `${origin}/mcp`, authorization_servers: [`${origin}/`] },
@@ -103,7 +120,6 @@ describe('discovery', () => {
     'registers in plain http': (origin) => ({ ...metadata(origin), registration_endpoint: 'http://a.example/r' }),
     'has no S256': (origin) => ({ ...metadata(origin), code_challenge_methods_supported: ['plain'] }),
     'is broken': () => ({ status: 500 }),
-    'is not there': () => ({ status: 404 }),
   };
   test.each(Object.entries(hostile))('refuses an authorization server whose metadata %s', async (_, answer) => {
     const { url } = await serverInTest((origin) => ({ [oauthServer]: answer(origin) }));

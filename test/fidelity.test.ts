@@ -44,6 +44,14 @@ test('an error without an id is the answer to the request that it refuses', asyn
   expect(error).toEqual({ code: -32700, message: 'Parse error', data: { at: 3 } });
 });
 
+// Passed on as a JSON-RPC error, this was a line that SDK clients could not read, so that they waited for ever.
+test.each([400, 403, 410])('an OAuth error with status %d is no JSON-RPC error: it is told in ours', async (status) => {
+  const body = '{"error":"test_complete","error_description":"over"}';
+  const { client } = await line(onMethod('prompts/get', () => ({ status, body })));
+  const { error } = await client.request('prompts/get', { name: 'p' });
+  expect(error).toMatchObject({ code: expect.any(Number), message: expect.stringContaining('test_complete') });
+});
+
 test('a plain 403 is a permission: it is told, and nobody signs in', async () => {
   const home = await homeInTest('ignores');
   const upstream = await scriptedUpstream(

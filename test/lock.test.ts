@@ -3,11 +3,12 @@ import { mkdir, readdir, readFile, rm, utimes, writeFile } from 'node:fs/promise
 import { dirname, join } from 'node:path';
 import { expect, test } from 'vitest';
 import { systemClock } from '../src/clock.ts';
-import { createLock, isElsewhere, isGone, newOwner } from '../src/credentials/lock.ts';
+import { createLock } from '../src/credentials/lock.ts';
+import { systemProcesses } from '../src/credentials/owner.ts';
 import { clockInTest } from './support/clock.ts';
 import { describeLock } from './support/lock-contract.ts';
 import type { LockVerbs } from './support/lock-process.ts';
-import { mountReadOnly } from './support/mount.ts';
+import { mountReadOnly } from './support/mount-in-test.ts';
 import { startProcess } from './support/other-process.ts';
 import { folderInTest } from './support/store-in-test.ts';
 
@@ -34,6 +35,8 @@ describeLock('the lock', async () => {
       }),
   };
 });
+
+const { isElsewhere, isGone, newOwner } = systemProcesses;
 
 test('a lock folder without a name in it is taken over after 5 s of looks', async () => {
   const { path } = await lockInTest();

@@ -2,7 +2,9 @@ import { readFileSync } from 'node:fs';
 import { PassThrough } from 'node:stream';
 import { StdioServerTransport } from '@modelcontextprotocol/server/stdio';
 import { expect, test } from 'vitest';
-import { optionTable } from '../src/config.ts';
+import type { CommandContext } from '../src/commands/command.ts';
+import { help } from '../src/commands/help.ts';
+import { commandNames, optionTable } from '../src/config.ts';
 import { hints } from '../src/errors.ts';
 
 const readme = readFileSync(new URL('../README.md', import.meta.url), 'utf8');
@@ -21,6 +23,19 @@ test('the table of options names each one that a client may want to set, with it
     'environment' in option ? [[name, option.environment]] : [],
   );
   expect(told.sort()).toEqual(known.sort());
+});
+
+test('the table of commands names each one that a person types, and so does the help', async () => {
+  const typed = commandNames.filter((name) => !['serve', 'help', 'version'].includes(name));
+  const told = rows.map(({ name }) => name).filter((name) => /^[a-z]+$/.test(name));
+  expect(told.sort()).toEqual([...typed].sort());
+  const printed: string[] = [];
+  await help({ print: (text: string) => void printed.push(text) } as unknown as CommandContext);
+  const text = printed.join('');
+  for (const name of typed) expect(text).toMatch(new RegExp(`^  ${name} `, 'm'));
+  // a screen
+  expect(text.split('\n').length).toBeLessThan(40);
+  expect(Math.max(...text.split('\n').map((line) => line.length))).toBeLessThanOrEqual(110);
 });
 
 test('the transports of the SDK refuse or change what the relay has to pass, as docs/architecture.md says', async () => {

@@ -5,12 +5,14 @@ import {
   covers,
   emptyRecord,
   endGrant,
+  expectedEnd,
   fingerprint,
+  isBrandNew,
   isConnected,
   needOf,
   schemaVersion,
 } from '../src/credentials/record.ts';
-import { connectedRecord, issuedAt, livingOwner, refreshMark, upstreamUrl } from './support/records.ts';
+import { connectedRecord, hour, issuedAt, livingOwner, refreshMark, upstreamUrl } from './support/records.ts';
 
 describe('parsing', () => {
   test('a sound record is given as it is, unknown members included', () => {
@@ -109,4 +111,29 @@ test.each([
   ['a.example', 'https://a.example/mcp', false],
 ])('whether the resource %s covers %s: %s', (resource, url, expected) => {
   expect(covers(resource, url)).toBe(expected);
+});
+
+const day = 24 * hour;
+const ended = (days: number, why = 'invalid_grant') => ({
+  client_id: 'client-0',
+  authorizedAt: issuedAt - 100 * day,
+  endedAt: issuedAt - (100 - days) * day,
+  why,
+});
+
+test.each([
+  { knows: 'nothing of a first one', history: [], expected: undefined },
+  { knows: 'of the longest life of an earlier one', history: [ended(30), ended(7)], expected: 30 },
+  { knows: 'nothing of one that was revoked on its first day', history: [ended(0.9)], expected: undefined },
+  { knows: 'nothing of one that a person ended', history: [ended(30, 'logout')], expected: undefined },
+  { knows: 'nothing any more of one that it has outlived', history: [ended(3)], expected: undefined },
+])('the expected end of a grant after four days $knows', ({ history, expected }) => {
+  const end = expectedEnd({ ...connectedRecord(), history }, issuedAt + 4 * day);
+  expect(end).toBe(expected === undefined ? undefined : issuedAt + expected * day);
+});
+
+test('a token is brand-new for a minute, and not when the clock was set back since', () => {
+  const { tokens } = connectedRecord().grant;
+  const ages = [0, 59_999, 60_000, -1].map((age) => isBrandNew(tokens, issuedAt + age));
+  expect(ages).toEqual([true, true, false, false]);
 });

@@ -91,22 +91,51 @@ describe('an outcome that nobody knows', () => {
     expect(presented()).toHaveLength(2);
   });
 
-  test.each([
-    { ms: minute - 1, outcome: 'its answer' },
-    { ms: minute, outcome: 'unknown' },
-  ])('of a request is waited for up to a minute: after $ms ms $outcome', async ({ ms, outcome }) => {
-    const { upstream, source, clock, record, pass } = await connectionInTest();
+  test('that this very process could not write down is nothing to wait for', async () => {
+    const { store, source, record, presented, pass, clock } = await connectionInTest();
+    pass(hour);
+    const { refresh_token = '' } = (await record()).grant.tokens;
+    const mark = { fingerprint: fingerprint(refresh_token), owner: store.processes.newOwner(), since: clock.now() };
+    await store.update((now) => ({ ...now, refreshUnderWay: mark }));
+    await source().current();
+    expect(presented()).toEqual([fingerprint(refresh_token)]);
+  });
+
+  /** The token endpoint has rotated, and keeps the answer. */
+  async function answerKept() {
+    const connection = await connectionInTest({ mode: 'strict' });
+    const { upstream, source, pass } = connection;
     pass(55 * minute);
     const { current, tokens } = source();
     const gate = upstream.faults.hold('token', { handled: true });
     await current();
     await gate.arrived;
-    clock.advance(ms);
-    if (outcome !== 'unknown') gate.release();
+    return { ...connection, tokens, gate };
+  }
+
+  test('of a request is waited for up to a minute, and a last second', async () => {
+    const { record, clock, tokens, gate } = await answerKept();
+    clock.advance(minute);
+    await clock.untilSleeps(1_000);
+    clock.advance(1_000);
     await tokens.settled();
     gate.release();
-    expect((await record()).generation).toBe(outcome === 'unknown' ? 1 : 2);
-    expect((await record()).refreshUnderWay?.outcome).toBe(outcome === 'unknown' ? 'unknown' : undefined);
+    expect(await record()).toMatchObject({ generation: 1, refreshUnderWay: { outcome: 'unknown' } });
+  });
+
+  test.each([
+    { when: 'until just before the minute was over', ran: 0, stood: minute - 1 },
+    { when: 'for much longer than that', ran: 0, stood: 10 * hour },
+    { when: 'in the last second', ran: minute, stood: 10 * hour },
+  ])('is none when the process stood still $when: the answer is read first', async ({ ran, stood }) => {
+    const { record, clock, tokens, gate } = await answerKept();
+    clock.advance(ran);
+    if (ran > 0) await clock.untilSleeps(1_000);
+    gate.release();
+    // Timers that are due run before the socket is read.
+    clock.advance(stood);
+    await tokens.settled();
+    expect(await record()).toMatchObject({ generation: 2, state: 'connected' });
   });
 });
 
@@ -152,6 +181,44 @@ describe('what the server did not serve', () => {
     await upstream.start();
     pass(375);
     expect(await asker.current()).not.toBe(before.grant.tokens.access_token);
+  });
+
+  test('for one process is no reason to wait once another has a new token', async () => {
+    // regression: a call that waited out its Retry-After did not look at the record, and failed beside a fresh token
+    const { upstream, source, pass } = await connectionInTest();
+    pass(hour);
+    upstream.faults.next('token', { kind: 'status', status: 429, headers: { 'retry-after': '3600' } });
+    const asked = source().current();
+    await upstream.waitFor({ endpoint: 'token', status: 429 });
+    const renewed = await source().current();
+    expect(await asked).toBe(renewed);
+  });
+
+  test('while the token was only ageing is not tried again sooner because it ended', async () => {
+    const { upstream, source, pass } = await connectionInTest();
+    pass(55 * minute);
+    const { current, tokens, trouble } = source();
+    upstream.faults.next('token', { kind: 'status', status: 429, headers: { 'retry-after': '600' } });
+    await current();
+    await tokens.settled();
+    pass(5 * minute);
+    expect(await trouble()).toMatchObject({ waits: 300_000 });
+  });
+
+  test('because it was not reached is tried again every few seconds, as long as a call may wait', async () => {
+    const { upstream, source, pass, clock } = await connectionInTest();
+    pass(hour);
+    await upstream.stop();
+    const asked = source().current();
+    const waits: (number | undefined)[] = [];
+    for (let attempt = 0; attempt < 6; attempt += 1) {
+      const slept = await clock.untilSleeps(30_000, asked);
+      waits.push(slept);
+      if (attempt === 5) await upstream.start();
+      clock.advance(slept as number);
+    }
+    expect(waits).toEqual([375, 750, 1_500, 3_000, 3_000, 3_000]);
+    expect(await asked).toBeDefined();
   });
 
   test('again and again is tried less and less often', async () => {

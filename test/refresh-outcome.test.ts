@@ -55,6 +55,20 @@ test('renewed tokens replace the mark and the old tokens in one record', () => {
   });
 });
 
+test('the life of a token counts from when it was asked for, however late its answer is written', () => {
+  const { grant } = withOutcome(marked, sent, renewed(), mine.since + 3 * hour);
+  expect(grant).toMatchObject({
+    refreshedAt: mine.since + 3 * hour,
+    tokens: { issuedAt: mine.since, expiresAt: mine.since + 60_000 },
+  });
+});
+
+test('a token that lives shorter than its answer took serves for a moment all the same', () => {
+  const now = mine.since + 3_000;
+  const { grant } = withOutcome(marked, sent, renewed({ expires_in: 2 }), now);
+  expect(grant?.tokens.expiresAt).toBe(now + 2_000);
+});
+
 test('what a response leaves out is kept, and a lifetime that it leaves out is an hour', () => {
   const silent = renewed({ refresh_token: undefined, expires_in: undefined });
   expect(withOutcome(marked, sent, silent, now).grant?.tokens).toEqual({
@@ -175,7 +189,7 @@ test('a sign-in wins over whatever was there', () => {
   const { tokens: _t, rejections: _r, authorizedAt: _a, refreshedAt: _f, identity: _i, ...rest } = prepared;
   const dead = withNeedOfReconnect(marked, 'invalid_grant');
   const response = { access_token: 'access-9', refresh_token: 'refresh-9', token_type: 'bearer' as const };
-  const record = withNewGrant(dead, rest, 'asked', response, now);
+  const record = withNewGrant(dead, { prepared: rest, requestedScope: 'asked', response, sentAt: now }, now);
   expect(record).toMatchObject({
     state: 'connected',
     generation: 2,

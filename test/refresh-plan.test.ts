@@ -1,5 +1,5 @@
 import { expect, test } from 'vitest';
-import { newOwner } from '../src/credentials/lock.ts';
+import { systemProcesses } from '../src/credentials/owner.ts';
 import { type ConnectionRecord, emptyRecord, fingerprint, type RefreshUnderWay } from '../src/credentials/record.ts';
 import { type Circumstances, freshness, planRefresh, refreshMargin } from '../src/credentials/refresh-plan.ts';
 import { startProcess } from './support/other-process.ts';
@@ -37,9 +37,9 @@ test('a token is fresh, ages, and ends', () => {
   ]);
 });
 
-const fresh = { now: issuedAt, spread: 0 };
-const ageing = { now: issuedAt + 55 * minute, spread: 0 };
-const ended = { now: issuedAt + hour, spread: 0 };
+const fresh = { now: issuedAt, spread: 0, processes: systemProcesses, waitedFor: () => 0 };
+const ageing = { ...fresh, now: issuedAt + 55 * minute };
+const ended = { ...fresh, now: issuedAt + hour };
 const refused = { ...fresh, refused: fingerprint('access-1') };
 
 const use = { kind: 'use' };
@@ -59,6 +59,9 @@ const marked = (since: number, mark: Partial<RefreshUnderWay> = {}) => ({
   ...connectedRecord(),
   refreshUnderWay: refreshMark({ since, ...mark }),
 });
+const waited = (ms: number) => ({ ...ended, waitedFor: () => ms });
+/** By a living process of this machine. */
+const mine = (since: number) => marked(since, { owner: { ...systemProcesses.newOwner(), pid: process.ppid } });
 const rejected = (...tokens: string[]) =>
   tokens.map((token, at) => ({ fingerprint: fingerprint(token), oauthError: `error_${at + 1}`, at }));
 const alternate = (client_id: string) => ({ refresh_token: 'refresh-alternate', client_id, at: issuedAt });
@@ -90,14 +93,33 @@ const cases: Case[] = [
   { name: 'a living mark on an ageing token', record: marked(ageing.now), at: ageing, plan: use },
   { name: 'a living mark on an ended token', record: marked(ended.now), at: ended, plan: wait },
   { name: 'a living mark on a refused token', record: marked(refused.now), at: refused, plan: wait },
-  { name: 'a living mark at its last moment', record: marked(ended.now - 75 * second + 1), at: ended, plan: wait },
+  { name: 'a living mark at its last moment', record: mine(ended.now), at: waited(10 * minute - 1), plan: wait },
   {
     name: 'a living mark that is too old',
+    record: mine(ended.now),
+    at: waited(10 * minute),
+    plan: present('refresh-1'),
+  },
+  {
+    name: 'the mark of somebody who cannot be asked, at its last moment',
+    record: marked(ended.now - 75 * second + 1),
+    at: ended,
+    plan: wait,
+  },
+  {
+    name: 'the mark of somebody who cannot be asked, too old',
     record: marked(ended.now - 75 * second),
     at: ended,
     plan: present('refresh-1'),
   },
-  { name: 'a mark of tomorrow', record: marked(ended.now + 24 * hour), at: ended, plan: present('refresh-1') },
+  { name: 'a living mark of yesterday, after sleep', record: mine(ended.now - 24 * hour), at: ended, plan: wait },
+  { name: 'a living mark of tomorrow, after the clock was set', record: mine(ended.now + hour), at: ended, plan: wait },
+  {
+    name: 'a mark of tomorrow of somebody who cannot be asked',
+    record: marked(ended.now + 24 * hour),
+    at: ended,
+    plan: present('refresh-1'),
+  },
   {
     name: 'an unknown outcome while the token works',
     record: marked(ageing.now, { outcome: 'unknown' }),
@@ -175,7 +197,7 @@ test.each(cases)('$name: $plan.kind $plan.refreshToken', ({ record, at, plan }) 
 
 test('the mark of a process that is gone counts as an unknown outcome at once', async () => {
   const other = await startProcess('lock-process', '/nowhere', '/nowhere');
-  const owner = { ...newOwner(), pid: other.pid };
+  const owner = { ...systemProcesses.newOwner(), pid: other.pid };
   expect(planRefresh(marked(ended.now, { owner }), ended)).toEqual(wait);
   expect(planRefresh(marked(ageing.now, { owner }), ageing)).toEqual(use);
   await other.kill();

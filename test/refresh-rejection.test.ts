@@ -3,7 +3,8 @@ import { join } from 'node:path';
 import { describe, expect, test } from 'vitest';
 import { fingerprint, type Grant } from '../src/credentials/record.ts';
 import { connectionInTest, isRefresh } from './support/connection.ts';
-import { fillUp, mountSmall } from './support/mount.ts';
+import { fillUp } from './support/mount.ts';
+import { mountSmall } from './support/mount-in-test.ts';
 import { refresh } from './support/upstream/oauth-client.ts';
 
 const minute = 60_000;
@@ -182,5 +183,25 @@ describe('a store that cannot be written', () => {
     expect(await current()).toBe((await record()).grant.tokens.access_token);
     expect(await record()).toMatchObject({ generation: 2 });
     expect(upstream.count(isRefresh)).toBe(1);
+  });
+
+  // The others hold the token that it replaced, and a strict server ends the grant when they present that.
+  test('is written as soon as it can be, although nobody asks this process again', async (context) => {
+    const { mounted, fill, free, upstream, source, store, clock, pass } = await withSmallDisk();
+    if (!mounted) context.skip('cannot mount here');
+    const { current, tokens } = source();
+    pass(hour);
+    const gate = upstream.faults.hold('token', { handled: true });
+    const asked = current();
+    await gate.arrived;
+    await fill();
+    gate.release();
+    await expect(asked).rejects.toMatchObject({ code: 'CREDENTIALS_UNREADABLE' });
+    await clock.untilSleeps((ms) => ms === 1_000);
+    await free();
+    const stored = store.waitFor(({ generation }) => generation === 2, AbortSignal.timeout(10_000));
+    clock.advance(1_000);
+    expect(await stored).toMatchObject({ state: 'connected' });
+    await tokens.close();
   });
 });

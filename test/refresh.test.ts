@@ -64,6 +64,19 @@ describe.each(['lenient', 'strict'] as const)('the tokens of a %s server', (mode
     expect(presented()).toHaveLength(1);
   });
 
+  test('a refused token is not given again, whatever its time, while nothing can replace it', async () => {
+    const { upstream, source, record, pass } = await connectionInTest({ mode });
+    const { tokens, trouble } = source();
+    pass(10 * minute);
+    upstream.faults.next('token', { kind: 'lose-request' }, { times: Number.POSITIVE_INFINITY });
+    const refused = fingerprint((await record()).grant.tokens.access_token);
+    await expect(tokens.current({ refused, signal: AbortSignal.abort() })).rejects.toThrow('takes too long');
+    // Another request, which knows nothing of the refusal.
+    expect((await trouble()).error).toMatchObject({ code: 'AUTHORIZATION_SERVER_UNREACHABLE' });
+    // Another process, to which nobody refused it.
+    expect(fingerprint((await source().current()) as string)).toBe(refused);
+  });
+
   test('every request is about the resource and comes from the client of the grant', async () => {
     const { upstream, source, clientId, pass } = await connectionInTest({ mode });
     const { current } = source();
@@ -87,6 +100,17 @@ describe.each(['lenient', 'strict'] as const)('the tokens of a %s server', (mode
     expect((await record()).grant.tokens).toMatchObject({ access_token: renewed, refresh_token: before });
     expect(presented()).toEqual([fingerprint(before)]);
   });
+});
+
+test('tokens of a few seconds are refreshed ahead, too, one after the other', async () => {
+  const { source, presented, pass } = await connectionInTest({ expiresIn: 20 });
+  const { tokens, current } = source();
+  for (let round = 1; round <= 3; round += 1) {
+    pass(16_000);
+    await current();
+    await tokens.settled();
+  }
+  expect(presented()).toHaveLength(3);
 });
 
 test('a response without lifetime counts as an hour', async () => {
@@ -167,6 +191,8 @@ describe('upkeep', () => {
     await refuse();
     expect(presented()).toHaveLength(2);
     await expect(refuse()).rejects.toMatchObject({ code: 'UPSTREAM_REFUSED' });
+    // It is upstream that has to mend itself: the next request asks it again.
+    expect(await current()).toBe((await record()).grant.tokens.access_token);
     pass(9 * minute);
     await expect(refuse()).rejects.toMatchObject({ code: 'UPSTREAM_REFUSED' });
     await tokens.maintain(true);

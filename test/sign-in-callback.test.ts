@@ -1,8 +1,9 @@
 import { request } from 'node:http';
 import { expect, test } from 'vitest';
 import { codeExchange, openedTab, search } from './support/opened-tab.ts';
+import { runCommand } from './support/run-command.ts';
 import { type Home, type SpawnedBridge, spawnBridge } from './support/spawn-bridge.ts';
-import { pendingSignIn, waitForRecord } from './support/stored-record.ts';
+import { changeRecord, pendingSignIn, waitForRecord } from './support/stored-record.ts';
 import { approve, approveUnfollowed, deny, follow } from './support/upstream/browser.ts';
 import type { Upstream } from './support/upstream/upstream.ts';
 
@@ -186,4 +187,24 @@ test('after a no, the tab still takes a yes for two minutes, although a call has
   expect(await search(bridge)).toMatchObject({ isError: false });
   expect(await home.record()).not.toHaveProperty('pendingSignIn');
   expect([home.browser.tabs.length, upstream.count({ endpoint: 'register' })]).toEqual([1, 2]);
+});
+
+test('an approval whose answer comes home after that of a newer sign-in gives way to it, and its grant is given back', async () => {
+  const { upstream, home, call, url } = await openedTab();
+  const gate = upstream.faults.hold('token', { when: codeExchange, handled: true });
+  const page = approve(url);
+  await gate.arrived;
+  // As when the process stood still for so long that everybody had given its sign-in up.
+  await changeRecord(home, (record) => {
+    delete record.pendingSignIn;
+  });
+  home.browser.person = 'approves';
+  expect(await runCommand(home, ['login', '--url', upstream.url]).ended).toMatchObject({ code: 0 });
+  const newer = (await home.record())?.grant?.registration.client_id;
+  gate.release();
+  await page;
+  await upstream.waitFor({ endpoint: 'revoke' });
+  await call;
+  expect((await upstream.grants()).map(({ clientId }) => clientId)).toEqual([newer]);
+  expect((await home.record())?.grant?.registration.client_id).toBe(newer);
 });

@@ -1,7 +1,7 @@
 import { expect, test } from 'vitest';
 import { systemClock } from '../src/clock.ts';
 import { createLock } from '../src/credentials/lock.ts';
-import { codeExchange, openedTab, search } from './support/opened-tab.ts';
+import { openedTab, search } from './support/opened-tab.ts';
 import { homeInTest, spawnBridge } from './support/spawn-bridge.ts';
 import { changeRecord, pendingSignIn, recordPath, waitForRecord } from './support/stored-record.ts';
 import { approve, approveUnfollowed, follow } from './support/upstream/browser.ts';
@@ -11,24 +11,6 @@ async function openedTabBesideAnother() {
   const opened = await openedTab();
   return { ...opened, successor: await spawnBridge({ home: opened.home, url: opened.upstream.url }) };
 }
-
-test('a sign-in whose process is killed is finished in the same tab by another process', async () => {
-  const { upstream, home, bridge, call, url, successor } = await openedTabBesideAnother();
-  const before = await pendingSignIn(home);
-  process.kill(bridge.pid, 'SIGKILL');
-  await call;
-  await waitForRecord(home, ({ pendingSignIn: now }) => now !== undefined && now.owner.pid === successor.pid);
-  const after = await pendingSignIn(home);
-  expect(after.id).toBe(before.id);
-  expect(after.prepared).toEqual(before.prepared);
-
-  const waiting = search(successor);
-  expect((await approve(url)).body).toContain('Connected');
-  expect(await waiting).toMatchObject({ isError: false });
-  expect(home.browser.tabs).toHaveLength(1);
-  expect(upstream.count({ endpoint: 'register' })).toBe(1);
-  expect(upstream.count(codeExchange)).toBe(1);
-});
 
 test('a sign-in whose only process is killed is finished by the next one that is spawned', async () => {
   const { upstream, home, bridge, url, successor } = await openedTabBesideAnother();
@@ -67,33 +49,6 @@ test('a redirect that arrives while the sign-in changes hands is not turned away
   expect(await search(successor)).toMatchObject({ isError: false });
 });
 
-test.each([
-  { when: 'before the server has seen it', handled: false },
-  { when: 'after the server has handled it', handled: true },
-])('a code whose redemption is cut by a crash $when is not redeemed again', async ({ handled }) => {
-  const { upstream, home, bridge, url, successor } = await openedTabBesideAnother();
-  const callback = await approveUnfollowed(url);
-  const gate = upstream.faults.hold('token', { when: codeExchange, handled });
-  const tab = follow(callback).catch(() => 'the connection was cut');
-  await gate.arrived;
-  expect((await pendingSignIn(home)).redeeming).toBeDefined();
-  process.kill(bridge.pid, 'SIGKILL');
-  expect(await tab).toBe('the connection was cut');
-  gate.release();
-  await waitForRecord(home, ({ pendingSignIn: now }) => now?.owner.pid === successor.pid);
-
-  // reloading the tab leads to a fresh request, which the person approves
-  const reloaded = await follow(callback);
-  expect(reloaded.location).toMatch(`${upstream.origin}/authorize`);
-  expect(new URL(reloaded.location).searchParams.get('state')).not.toBe(new URL(url).searchParams.get('state'));
-  expect(upstream.count(codeExchange)).toBe(1);
-  expect((await approve(reloaded.location)).body).toContain('Connected');
-  expect(await search(successor)).toMatchObject({ isError: false });
-  expect(upstream.count(codeExchange)).toBe(2);
-  expect(upstream.count({ endpoint: 'register' })).toBe(1);
-  expect(home.browser.tabs).toHaveLength(1);
-});
-
 test('a process that is killed before the tab opened leaves the sign-in to another, which opens the one tab', async () => {
   const upstream = await upstreamInTest();
   const home = await homeInTest();
@@ -123,7 +78,9 @@ test('a process that was taken for dead while it prepared the sign-in goes on wi
   });
   const other = await spawnBridge({ home, url: upstream.url });
   const lost = search(other).catch(() => 'the process was killed');
-  await waitForRecord(home, ({ pendingSignIn: now }) => now?.prepared !== undefined);
+  const taken = await waitForRecord(home, ({ pendingSignIn: now }) => now?.prepared !== undefined);
+  // It has its own two minutes, or every process would take it from the other at each look.
+  expect(Date.now() - Number(taken.pendingSignIn?.since)).toBeLessThan(60_000);
   const { url } = await home.browser.tab(1);
   gate.release();
   await upstream.waitFor({ endpoint: 'register' }, { nth: 2 });

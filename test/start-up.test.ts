@@ -203,6 +203,7 @@ test('what upstream lacks is empty, whether we know it yet or not', async () => 
     }
   };
   await ask();
+  await upstream.waitFor(({ json }) => json.method === 'server/discover');
   const asked = upstream.arrived.length;
   await ask();
   // By now it is known: nobody is asked for what does not exist.

@@ -70,7 +70,8 @@ export async function connectionInTest({ prepare, ...options }: ConnectionOption
     redirectUri: 'http://127.0.0.1:1/callback',
   };
   const response = { ...tokens, token_type: 'bearer' as const };
-  await store.update((record) => withNewGrant(record, prepared, 'default', response, clock.now()));
+  const redeemed = { prepared, requestedScope: 'default', response, sentAt: clock.now() };
+  await store.update((record) => withNewGrant(record, redeemed, clock.now()));
   return {
     upstream,
     clock,

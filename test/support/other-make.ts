@@ -1,80 +1,146 @@
-import { createServer, type IncomingMessage, type ServerResponse } from 'node:http';
+import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http';
 import type { AddressInfo } from 'node:net';
-import { buffer } from 'node:stream/consumers';
 import Provider, { type Configuration } from 'oidc-provider';
-import { onTestFinished } from 'vitest';
+import { Faults } from './upstream/faults.ts';
+import { Front } from './upstream/front.ts';
 import { McpSide } from './upstream/mcp-server.ts';
-
-/** An upstream whose authorization server is of another make: oidc-provider, rotation with reuse detection (product.md 13). */
-export interface OtherMake {
-  url: string;
-  /** Token requests by grant type, as they came. */
-  tokenRequests: string[];
-  registrations: number;
-  /** Every access token that was used ends, whatever `expires_in` said. */
-  endAccessTokens(): void;
-}
+import { type RequestEntry, type RequestFilter, RequestLog, type WaitOptions } from './upstream/request-log.ts';
+import type { Workspace } from './upstream/workspace.ts';
 
 /** Seconds. */
 const hour = 3_600;
 
-export async function otherMakeInTest(): Promise<OtherMake> {
-  const seen: OtherMake = { url: '', tokenRequests: [], registrations: 0, endAccessTokens: () => undefined };
-  const server = createServer((request, response) => void handle(request, response));
-  await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
-  onTestFinished(() => {
-    server.close();
-    server.closeAllConnections();
+/**
+ * An upstream whose authorization server is of another make: oidc-provider, rotation with reuse detection (product.md 13).
+ * It stands behind the same front as the other one, so the same faults and the same log are to be had.
+ */
+export class OtherMake {
+  readonly faults = new Faults(() => this.#challenge());
+  readonly #log = new RequestLog();
+  readonly #front = new Front({
+    log: this.#log,
+    faults: this.faults,
+    handler:
+      () =>
+      (...args) =>
+        this.#handle(...args),
   });
-  const origin = `http://127.0.0.1:${(server.address() as AddressInfo).port}`;
-  seen.url = `${origin}/mcp`;
-  const provider = createProvider(origin, seen.url);
-  const serveOAuth = provider.callback();
-  const mcp = new McpSide({ testTools: false, paginate: 0, toolListVersion: 1, resumable: false });
-  const used = new Set<string>();
-  const ended = new Set<string>();
-  seen.endAccessTokens = () => {
-    for (const token of used) ended.add(token);
-  };
-  provider.on('grant.success', ({ oidc }) => seen.tokenRequests.push(String(oidc.params?.grant_type)));
-  provider.on('grant.error', ({ oidc }) => seen.tokenRequests.push(`${oidc.params?.grant_type} refused`));
-  provider.on('registration_create.success', () => {
-    seen.registrations += 1;
-  });
+  readonly #mcp = new McpSide({ testTools: false, paginate: 0, toolListVersion: 1, resumable: false });
+  readonly #used = new Set<string>();
+  readonly #ended = new Set<string>();
+  readonly #grants = new Set<string>();
+  #origin = '';
+  #provider!: Provider;
+  #inner!: Server;
 
-  const handle = async (request: IncomingMessage, response: ServerResponse) => {
-    const { pathname } = new URL(request.url ?? '/', origin);
-    if (pathname === '/.well-known/oauth-protected-resource/mcp') {
-      const metadata = { resource: seen.url, authorization_servers: [origin], scopes_supported: ['mcp'] };
-      response.writeHead(200, { 'content-type': 'application/json' }).end(JSON.stringify(metadata));
-    } else if (pathname.startsWith('/interaction/')) {
-      await approve(provider, seen.url, request, response);
-    } else if (pathname === '/mcp') {
-      await serveMcp(request, response);
-    } else {
-      await serveOAuth(request, response);
+  static async open(): Promise<OtherMake> {
+    const opened = new OtherMake();
+    opened.#origin = `http://127.0.0.1:${await opened.#front.listen(0)}`;
+    opened.#provider = createProvider(opened.#origin, opened.url);
+    const serve = opened.#provider.callback();
+    opened.#inner = createServer((request, response) => {
+      void (request.url?.startsWith('/interaction/') ? opened.#interact(request, response) : serve(request, response));
+    });
+    await new Promise<void>((resolve) => opened.#inner.listen(0, '127.0.0.1', resolve));
+    return opened;
+  }
+
+  get url(): string {
+    return `${this.#origin}/mcp`;
+  }
+
+  get workspace(): Workspace {
+    return this.#mcp.workspace;
+  }
+
+  get requests(): readonly RequestEntry[] {
+    return this.#log.entries;
+  }
+
+  count(filter: RequestFilter): number {
+    return this.#log.matching(filter).length;
+  }
+
+  waitFor(filter: RequestFilter, options?: WaitOptions): Promise<RequestEntry> {
+    return this.#log.waitFor(filter, options);
+  }
+
+  unused(): string[] {
+    return [...this.faults.unused(), ...this.#log.unmet()];
+  }
+
+  /** Every access token that was used ends, whatever `expires_in` said. */
+  async expireAccessTokens(): Promise<number> {
+    for (const token of this.#used) this.#ended.add(token);
+    return this.#ended.size;
+  }
+
+  async revokeGrants(): Promise<number> {
+    for (const grant of this.#grants) {
+      await this.#provider.AccessToken.revokeByGrantId(grant);
+      await this.#provider.RefreshToken.revokeByGrantId(grant);
     }
-  };
+    return this.#grants.size;
+  }
 
-  const serveMcp = async (request: IncomingMessage, response: ServerResponse) => {
-    const value = request.headers.authorization?.replace(/^Bearer /, '') ?? '';
-    used.add(value);
-    if (ended.has(value) || !(await provider.AccessToken.find(value))) {
-      const challenge = `Bearer error="invalid_token", resource_metadata="${origin}/.well-known/oauth-protected-resource/mcp"`;
-      response.writeHead(401, { 'www-authenticate': challenge }).end();
-      return;
+  async [Symbol.asyncDispose](): Promise<void> {
+    this.faults.releaseAll();
+    await this.#front.close();
+    this.#inner.close();
+    this.#inner.closeAllConnections();
+    this.#log.abandonWaits();
+  }
+
+  #challenge(): string {
+    return `Bearer error="invalid_token", resource_metadata="${this.#origin}/.well-known/oauth-protected-resource/mcp"`;
+  }
+
+  async #handle(request: Request, { path }: RequestEntry): Promise<Response> {
+    if (path === '/mcp') return this.#serveMcp(request);
+    if (path === '/.well-known/oauth-protected-resource/mcp') {
+      return Response.json({ resource: this.url, authorization_servers: [this.#origin], scopes_supported: ['mcp'] });
     }
-    const body = request.method === 'POST' ? await buffer(request) : undefined;
-    const headers = request.headers as Record<string, string>;
-    const answer = await mcp.handle(
-      new Request(seen.url, { method: request.method ?? 'GET', headers, ...(body ? { body } : {}) }),
-    );
-    response.writeHead(answer.status, Object.fromEntries(answer.headers));
-    if (answer.body) for await (const chunk of answer.body) response.write(chunk);
-    response.end();
-  };
+    return this.#pass(request);
+  }
 
-  return seen;
+  /** To the provider, which knows only Node's own requests. */
+  async #pass(request: Request): Promise<Response> {
+    const { pathname, search } = new URL(request.url);
+    const { port } = this.#inner.address() as AddressInfo;
+    const headers = new Headers(request.headers);
+    headers.set('x-forwarded-host', new URL(this.#origin).host);
+    for (const name of ['host', 'connection', 'content-length', 'transfer-encoding']) headers.delete(name);
+    const body = request.method === 'POST' ? await request.arrayBuffer() : null;
+    const init: RequestInit = { method: request.method, headers, body, redirect: 'manual' };
+    const answer = await fetch(`http://127.0.0.1:${port}${pathname}${search}`, init);
+    const answered = new Headers(answer.headers);
+    for (const name of ['connection', 'keep-alive', 'transfer-encoding']) answered.delete(name);
+    return new Response(await answer.arrayBuffer(), { status: answer.status, headers: answered });
+  }
+
+  async #serveMcp(request: Request): Promise<Response> {
+    const value = request.headers.get('authorization')?.replace(/^Bearer /, '') ?? '';
+    this.#used.add(value);
+    if (this.#ended.has(value) || !(await this.#provider.AccessToken.find(value))) {
+      return new Response(null, { status: 401, headers: { 'www-authenticate': this.#challenge() } });
+    }
+    return this.#mcp.handle(request);
+  }
+
+  /** The person behind the browser says yes to everything. */
+  async #interact(request: IncomingMessage, response: ServerResponse): Promise<void> {
+    const provider = this.#provider;
+    const { prompt, params, session } = await provider.interactionDetails(request, response);
+    if (prompt.name === 'login') {
+      return provider.interactionFinished(request, response, { login: { accountId: 'ada' } });
+    }
+    const grant = new provider.Grant({ accountId: session?.accountId as string, clientId: params.client_id as string });
+    grant.addResourceScope(this.url, 'mcp');
+    grant.addOIDCScope('mcp');
+    const grantId = await grant.save();
+    this.#grants.add(grantId);
+    await provider.interactionFinished(request, response, { consent: { grantId } }, { mergeWithLastSubmission: true });
+  }
 }
 
 function createProvider(issuer: string, resource: string): Provider {
@@ -98,27 +164,13 @@ function createProvider(issuer: string, resource: string): Provider {
       },
     },
     interactions: { url: (_context, interaction) => `/interaction/${interaction.uid}` },
+    routes: { registration: '/register', authorization: '/authorize' },
     findAccount: (_context, accountId) => ({ accountId, claims: () => ({ sub: accountId }) }),
   };
-  return new Provider(issuer, configuration);
-}
-
-/** The person behind the browser says yes to everything. */
-async function approve(
-  provider: Provider,
-  resource: string,
-  request: IncomingMessage,
-  response: ServerResponse,
-): Promise<void> {
-  const { prompt, params, session } = await provider.interactionDetails(request, response);
-  if (prompt.name === 'login') {
-    return provider.interactionFinished(request, response, { login: { accountId: 'ada' } });
-  }
-  const grant = new provider.Grant({ accountId: session?.accountId as string, clientId: params.client_id as string });
-  grant.addResourceScope(resource, 'mcp');
-  grant.addOIDCScope('mcp');
-  const grantId = await grant.save();
-  await provider.interactionFinished(request, response, { consent: { grantId } }, { mergeWithLastSubmission: true });
+  const provider = new Provider(issuer, configuration);
+  // It stands behind the front, and is to speak of the front's host.
+  provider.proxy = true;
+  return provider;
 }
 
 /** Opens a URL as a browser does: redirects and cookies. Gives the text of the last page. */

@@ -25,6 +25,8 @@ export interface ScriptedUpstream {
   url: string;
   /** POSTs in the order of their arrival. */
   arrived: readonly Arrived[];
+  /** The methods of all that were no POSTs. */
+  others: readonly (string | undefined)[];
   /** Resolves with the n-th POST that matches, past or to come. */
   waitFor(matches: (arrived: Arrived) => boolean, nth?: number): Promise<Arrived>;
 }
@@ -45,8 +47,10 @@ const described = {
  */
 export async function scriptedUpstream(script: Script): Promise<ScriptedUpstream> {
   const arrived: Arrived[] = [];
+  const others: (string | undefined)[] = [];
   const watchers = new Set<() => void>();
   const server = createServer(async (request, response) => {
+    if (request.method !== 'POST') others.push(request.method);
     if (request.method !== 'POST') return void response.writeHead(405).end();
     const raw = await text(request);
     const entry = { raw, json: JSON.parse(raw), request, response, socket: request.socket };
@@ -75,7 +79,7 @@ export async function scriptedUpstream(script: Script): Promise<ScriptedUpstream
       watchers.add(look);
       look();
     });
-  return { url: `http://127.0.0.1:${(server.address() as AddressInfo).port}/mcp`, arrived, waitFor };
+  return { url: `http://127.0.0.1:${(server.address() as AddressInfo).port}/mcp`, arrived, others, waitFor };
 }
 
 function byItself({ id, method }: { id?: unknown; method?: string }): Answer {
@@ -97,4 +101,25 @@ export function onMethod(method: string, script: Script): Script {
 
 export function openStream({ response }: Arrived): void {
   response.writeHead(200, { 'content-type': 'text/event-stream' });
+}
+
+/** What the scripted server answers to `server/discover`. */
+export const discovered = {
+  supportedVersions: ['2026-07-28', '2026-11-30'],
+  capabilities: { tools: {}, 'x/y': { z: 1 } },
+  _meta: { 'io.modelcontextprotocol/serverInfo': { name: 'scripted', version: '1' } },
+  instructions: 'Ask.',
+  resultType: 'complete',
+  ttlMs: 3_600_000,
+  cacheScope: 'public',
+  'x-more': [],
+};
+
+/** One that speaks 2026-07-28, and whatever else the script says. */
+export function scriptedModern(script: Script): Promise<ScriptedUpstream> {
+  return scriptedUpstream((arrived) => {
+    const answer = script(arrived);
+    const { id, method } = arrived.json;
+    return answer === undefined && method === 'server/discover' ? answered(id, discovered) : answer;
+  });
 }

@@ -1,12 +1,13 @@
+import { once } from 'node:events';
 import { chmod, writeFile } from 'node:fs/promises';
 import { createServer } from 'node:http';
-import type { AddressInfo } from 'node:net';
+import { type AddressInfo, connect } from 'node:net';
 import { join } from 'node:path';
 import { text } from 'node:stream/consumers';
-import { approve, deny } from './upstream/browser.ts';
+import { approve, deny, follow } from './upstream/browser.ts';
 
-/** What the person at the stand-in browser does with a tab. */
-export type Person = 'approves' | 'denies' | 'ignores';
+/** What the person at the stand-in browser does with a tab; `follows` is for servers that ask nobody for consent, and insists that the callback is already there. */
+export type Person = 'approves' | 'denies' | 'ignores' | 'follows';
 
 export interface Tab {
   url: string;
@@ -26,6 +27,22 @@ export interface StandInBrowser {
   /** Resolves once the n-th tab was opened and the person has acted. */
   tab(nth?: number): Promise<Tab>;
   close(): void;
+}
+
+const deeds = {
+  approves: (url: string) => approve(url),
+  denies: deny,
+  follows: (url: string) => requireListener(url).then(() => follow(url)),
+};
+
+/** Listener first, then browser: rejects where nobody listens yet at the redirect URI of an authorization URL. */
+async function requireListener(authorizationUrl: string): Promise<void> {
+  const { hostname, port } = new URL(new URL(authorizationUrl).searchParams.get('redirect_uri') ?? '');
+  const socket = connect(Number(port), hostname);
+  await once(socket, 'connect').catch(() => {
+    throw new Error(`a tab opened before anybody listened at ${hostname}:${port}`);
+  });
+  socket.destroy();
 }
 
 export async function openStandInBrowser(folder: string, person: Person = 'approves'): Promise<StandInBrowser> {
@@ -50,7 +67,7 @@ export async function openStandInBrowser(folder: string, person: Person = 'appro
   await chmod(command, 0o755);
 
   const act = async (tab: Tab) => {
-    if (browser.person !== 'ignores') tab.page = await (browser.person === 'approves' ? approve : deny)(tab.url);
+    if (browser.person !== 'ignores') tab.page = await deeds[browser.person](tab.url);
   };
   const browser: StandInBrowser = {
     command,

@@ -70,7 +70,8 @@ export class Front {
       this.#parts.log.lost(entry);
       return outcome.response?.body?.cancel();
     }
-    response.writeHead(outcome.response.status, Object.fromEntries(outcome.response.headers));
+    // A flat list, because an answer may set several cookies.
+    response.writeHead(outcome.response.status, [...outcome.response.headers].flat());
     response.flushHeaders();
     if (isEventStream(outcome.response)) this.#follow(response);
     this.#parts.log.answered(entry, outcome.response.status);

@@ -45,6 +45,11 @@ export class MemoryKv {
     return format === 'json' ? JSON.parse(entry.value) : entry.value;
   }
 
+  /** The text under a key, without waiting. */
+  peek(key: string): string | undefined {
+    return this.#live(key)?.value;
+  }
+
   async put(key: string, value: string, options: PutOptions = {}): Promise<void> {
     this.#entries.set(key, { value, metadata: options.metadata, expiresAt: this.#expiry(options) });
   }

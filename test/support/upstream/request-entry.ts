@@ -1,6 +1,9 @@
 import type { IncomingMessage } from 'node:http';
 import { type Endpoint, fingerprint, type RequestEntry } from './request-log.ts';
 
+/** What is read of a request besides its body. */
+export type RequestHead = Pick<IncomingMessage, 'method' | 'url' | 'headers'>;
+
 const ENDPOINTS: Record<string, Endpoint> = {
   '/register': 'register',
   '/authorize': 'authorize',
@@ -8,7 +11,7 @@ const ENDPOINTS: Record<string, Endpoint> = {
   '/mcp': 'mcp',
 };
 
-export function readEntry(request: IncomingMessage, body: Buffer): RequestEntry {
+export function readEntry(request: RequestHead, body: Buffer): RequestEntry {
   const headers = flat(request);
   const path = (request.url ?? '/').split('?')[0] ?? '/';
   const form = readForm(headers, body);
@@ -32,7 +35,7 @@ function endpointOf(path: string, form: Record<string, string> | undefined): End
   return endpoint === 'token' && form?.token !== undefined && form.grant_type === undefined ? 'revoke' : endpoint;
 }
 
-function flat(request: IncomingMessage): Record<string, string> {
+function flat(request: RequestHead): Record<string, string> {
   const pairs = Object.entries(request.headers).map(([name, value]) => [name, String(value)] as const);
   return Object.fromEntries(pairs);
 }

@@ -15,6 +15,8 @@ export interface UpstreamOptions extends Partial<Omit<AuthorizationOptions, 'ori
   mode?: 'lenient' | 'strict';
   /** `false`: no authorization at all. */
   auth?: boolean;
+  /** Another MCP server, in the place of the embedded one. */
+  mcp?: ((request: Request) => Promise<Response>) | undefined;
   /** Free by default. */
   port?: number;
 }
@@ -36,9 +38,12 @@ const DEFAULTS = {
   paginate: 0,
   toolListVersion: 1,
   resumable: false,
+  mcp: undefined,
 } as const;
 
-type Settled = Required<Omit<UpstreamOptions, 'expiresIn' | 'refreshTokenIdleTtl'>> & AuthorizationOptions;
+type Settled = Required<Omit<UpstreamOptions, 'expiresIn' | 'refreshTokenIdleTtl' | 'mcp'>> &
+  AuthorizationOptions &
+  Pick<UpstreamOptions, 'mcp'>;
 
 export async function startUpstream(options: UpstreamOptions = {}): Promise<Upstream> {
   const upstream = new Upstream({ ...DEFAULTS, origin: '', ...options });
@@ -175,7 +180,7 @@ export class Upstream {
 
   async #assemble(origin: string): Promise<void> {
     this.#options.origin = origin;
-    const mcp = (request: Request): Promise<Response> => this.#mcp.handle(request);
+    const mcp = this.#options.mcp ?? ((request: Request): Promise<Response> => this.#mcp.handle(request));
     if (!this.#options.auth) {
       this.#handler = async (request, { endpoint }) =>
         endpoint === 'mcp' ? mcp(request) : new Response('Not found\n', { status: 404 });

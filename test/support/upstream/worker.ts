@@ -7,6 +7,8 @@ export interface World {
   clock: Clock;
   /** Client ID Metadata Documents by URL: all that the library can fetch. */
   documents: Map<string, unknown>;
+  /** The only one that is at work at any time: telling worlds apart costs every promise of the process. */
+  isAlone?: true;
 }
 
 export type ProviderLibrary = typeof import('@cloudflare/workers-oauth-provider');
@@ -16,6 +18,8 @@ const slots = globalThis as typeof globalThis & { [GLOBALS]?: WorkerGlobals };
 
 interface WorkerGlobals {
   worlds: AsyncLocalStorage<World>;
+  /** Instead of `worlds`, once a world is alone. */
+  alone?: World;
   Date: DateConstructor;
   fetch: (url: string) => Promise<Response>;
   Cloudflare: { compatibilityFlags: Record<string, boolean> };
@@ -24,7 +28,10 @@ interface WorkerGlobals {
 
 /** Everything that `work` starts, however late it runs, sees this world's clock and documents. */
 export function inWorld<T>(world: World, work: () => T): T {
-  return workerGlobals().worlds.run(world, work);
+  const globals = workerGlobals();
+  if (!world.isAlone) return globals.worlds.run(world, work);
+  globals.alone = world;
+  return work();
 }
 
 export async function loadProviderLibrary(): Promise<ProviderLibrary> {
@@ -42,11 +49,11 @@ function install(): WorkerGlobals {
   register('./worker-hooks.mjs', import.meta.url);
   const worlds = new AsyncLocalStorage<World>();
   const current = (): World => {
-    const world = worlds.getStore();
+    const world = globals.alone ?? worlds.getStore();
     if (!world) throw new Error('the oauth library was called outside a world');
     return world;
   };
-  return {
+  const globals: WorkerGlobals = {
     worlds,
     Date: worldDate(() => current().clock.now()),
     fetch: async (url) => publishedDocument(current(), url),
@@ -54,6 +61,7 @@ function install(): WorkerGlobals {
     // It warns of what clients do wrong, which tests do on purpose.
     console: { warn() {}, error: console.error },
   };
+  return globals;
 }
 
 function worldDate(now: () => number): DateConstructor {
