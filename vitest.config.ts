@@ -9,5 +9,7 @@ export default defineConfig({
     hookTimeout: 60_000,
     // Two cores: the stories spawn several bridges each, so two test files side by side already fill the machine.
     maxWorkers: 2,
+    // Fleets spend most of their time waiting: two of them share a worker.
+    maxConcurrency: 2,
   },
 });
