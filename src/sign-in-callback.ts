@@ -91,10 +91,14 @@ export function createCallbackHandler({
         ownedBy(now, here) ? { ...now, pendingSignIn: { ...now.pendingSignIn, redeeming } } : undefined,
       );
       here.replaces = authorizationOf(record);
+      here.isNoted = true;
     } catch (error) {
-      // The code was not sent, so it is still good: the person may reload.
-      here.answers.delete(name);
-      return show({ kind: 'failed', problem: `The sign-in cannot be stored: ${describe(error)}` });
+      // The code was not sent, so it is still good: the person may reload. Where one was sent, this approval has ended the
+      // grant that came for it, and the note of it stands.
+      if (!here.isNoted) {
+        here.answers.delete(name);
+        return show({ kind: 'failed', problem: `The sign-in cannot be stored: ${describe(error)}` });
+      }
     }
     // From here on the exit waits: before, nothing was sent (product.md 4).
     return track(exchange(here, attempt, parameters));
@@ -175,6 +179,7 @@ export function createCallbackHandler({
     const prepared = await withAttempt(here.prepared, here.pending.scope);
     here.prepared = prepared;
     const attempts = prepared.attempts.filter(({ state }) => !here.redeemedStates.has(state));
+    here.isNoted = false;
     await store
       .update((now) => {
         if (!ownedBy(now, here)) return undefined;

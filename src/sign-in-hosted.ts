@@ -14,6 +14,8 @@ export interface HostedSignIn {
   /** States whose code was sent from here. A successor does not get to know them, and so cannot send it again. */
   redeemedStates: Set<string>;
   finished: boolean;
+  /** The record says that a code is being redeemed. */
+  isNoted: boolean;
   /** The authorization that the record held when the last code was sent. */
   replaces?: string;
   /** How many codes were sent, and which of them, counted from 1, the stored tokens came for. */
@@ -26,7 +28,7 @@ export function newHostedSignIn(
   spent: string[],
 ): HostedSignIn {
   const nothingYet = { answers: new Map(), redeemedStates: new Set<string>(), sentCodes: 0, storedCode: 0 };
-  return { ...what, ...nothingYet, spentStates: new Set(spent), finished: false };
+  return { ...what, ...nothingYet, spentStates: new Set(spent), finished: false, isNoted: false };
 }
 
 /** A fresh state and verifier, and the URL that carries them. */

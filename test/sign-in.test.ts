@@ -1,12 +1,14 @@
-import { chmod, writeFile } from 'node:fs/promises';
+import { chmod, mkdir, writeFile } from 'node:fs/promises';
 import { createServer } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { join } from 'node:path';
 import { expect, onTestFinished, test } from 'vitest';
+import { fillUp } from './support/mount.ts';
+import { mountSmall } from './support/mount-in-test.ts';
 import { codeExchange, linkIn, openedTab, search } from './support/opened-tab.ts';
 import { runCommand } from './support/run-command.ts';
 import { homeInTest, spawnBridge } from './support/spawn-bridge.ts';
-import { ageTokens, changeRecord } from './support/stored-record.ts';
+import { ageTokens, changeRecord, storeFolder } from './support/stored-record.ts';
 import { approve } from './support/upstream/browser.ts';
 import { upstreamInTest } from './support/upstream/in-test.ts';
 
@@ -81,6 +83,27 @@ test('a second approval in the same tab is redeemed, too, and replaces the grant
   expect(await search(bridge)).toMatchObject({ isError: false });
   expect(await home.record()).toMatchObject({ state: 'connected', generation: 2 });
   expect(upstream.count({ grantType: 'refresh_token' })).toBe(0);
+});
+
+test('a second approval while the disk takes nothing is redeemed, too: the grant of the first is not alive any more', async (context) => {
+  const home = await homeInTest('ignores');
+  await mkdir(storeFolder(home), { mode: 0o700 });
+  if (!mountSmall(storeFolder(home), '256k')) context.skip('cannot mount here');
+  const { upstream, call, bridge, url } = await openedTab({}, [], home);
+  const gate = upstream.faults.hold('token', { when: codeExchange, handled: true });
+  const first = approve(url);
+  await gate.arrived;
+  const filler = join(storeFolder(home), 'filler');
+  await fillUp(filler, 0);
+  gate.release();
+  const second = approve(url);
+  await upstream.waitFor({ ...codeExchange, status: 200 }, { nth: 2 });
+  await writeFile(filler, '');
+  for (const page of [await first, await second]) expect(page.body).toContain('Connected');
+  expect(await call).toMatchObject({ isError: false });
+  await upstream.expireAccessTokens();
+  expect(await search(bridge)).toMatchObject({ isError: false });
+  expect(home.browser.tabs).toHaveLength(1);
 });
 
 test('a registration that the server deleted is replaced by a reconnect', async () => {

@@ -1,11 +1,11 @@
-import { homeInTest, spawnBridge } from './spawn-bridge.ts';
+import { type Home, homeInTest, spawnBridge } from './spawn-bridge.ts';
 import { upstreamInTest } from './upstream/in-test.ts';
 import type { UpstreamOptions } from './upstream/upstream.ts';
 
 /** A bridge on an empty home whose first tool call has opened a tab; the person has not acted on it yet. */
-export async function openedTab(options: UpstreamOptions = {}, args: string[] = []) {
+export async function openedTab(options: UpstreamOptions = {}, args: string[] = [], at?: Home) {
   const upstream = await upstreamInTest(options);
-  const home = await homeInTest('ignores');
+  const home = at ?? (await homeInTest('ignores'));
   const bridge = await spawnBridge({ home, url: upstream.url, args });
   // A client that goes down with its bridge gets no answer.
   const call = search(bridge).catch((error) => ({ text: String(error), isError: true }));
