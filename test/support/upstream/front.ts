@@ -1,7 +1,7 @@
 import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http';
-import type { AddressInfo } from 'node:net';
 import type { Handler } from './authorization.ts';
 import type { Faults, Outcome } from './faults.ts';
+import { onOwnPort } from './own-port.ts';
 import { readEntry } from './request-entry.ts';
 import type { RequestEntry, RequestLog } from './request-log.ts';
 
@@ -21,15 +21,19 @@ export class Front {
     this.#parts = parts;
   }
 
-  /** Listens and returns the port; 0 takes a free one. */
+  /** Listens and returns the port; 0 takes one of its own. */
   async listen(port: number): Promise<number> {
     if (this.#server) throw new Error('the upstream is listening already');
+    return port === 0 ? onOwnPort((own) => this.#listen(own)) : this.#listen(port);
+  }
+
+  async #listen(port: number): Promise<number> {
     const server = createServer((request, response) => void this.#serve(request, response));
     await new Promise<void>((resolve, reject) => {
       server.once('error', reject).listen(port, '127.0.0.1', resolve);
     });
     this.#server = server;
-    return (server.address() as AddressInfo).port;
+    return port;
   }
 
   async close(): Promise<void> {

@@ -17,7 +17,7 @@ export interface UpstreamOptions extends Partial<Omit<AuthorizationOptions, 'ori
   auth?: boolean;
   /** Another MCP server, in the place of the embedded one. */
   mcp?: ((request: Request) => Promise<Response>) | undefined;
-  /** Free by default. */
+  /** One of its own by default. */
   port?: number;
 }
 
