@@ -22,7 +22,7 @@ export interface SimulatedProcess {
   stop(): void;
   /** How often it has been stopped. */
   stops(): number;
-  /** How long it has been stopped at a time, at most, since then, ms. */
+  /** How long it has been stopped at a time, at most, since then, ms; a moment in between is not enough to do anything. */
   longestStop(since: number): number;
   resume(): void;
   /** The machine woke up. */
@@ -37,6 +37,14 @@ interface Waiting {
   run: () => void;
 }
 
+interface Standstill {
+  from: number;
+  to: number;
+}
+
+/** Too short for a lock and two writes, ms. */
+const moment = 100;
+
 /** No timer of Node.js can be set for longer; it would fire at once. */
 const longestTimer = 2 ** 31 - 1;
 
@@ -48,7 +56,7 @@ export function startProcess(machine: Machine, name: string): SimulatedProcess {
   let stopped = false;
   let stoppedSince = 0;
   let stops = 0;
-  const stands: { from: number; to: number }[] = [];
+  const stands: Standstill[] = [];
   let nonces = 0;
   let held: Waiting[] = [];
   const mourners: (() => void)[] = [];
@@ -149,8 +157,14 @@ export function startProcess(machine: Machine, name: string): SimulatedProcess {
     },
     stops: () => stops,
     longestStop: (since) => {
-      const now = stopped ? [{ from: stoppedSince, to: time.now() }] : [];
-      return Math.max(0, ...[...stands, ...now].filter(({ to }) => to > since).map(({ from, to }) => to - from));
+      let longest = 0;
+      let last: Standstill | undefined;
+      for (const { from, to } of stopped ? [...stands, { from: stoppedSince, to: time.now() }] : stands) {
+        if (to <= since) continue;
+        last = { from: last && from - last.to < moment ? last.from : from, to };
+        longest = Math.max(longest, last.to - last.from);
+      }
+      return longest;
     },
     resume: () => {
       if (!alive || !stopped) return;
