@@ -1,18 +1,33 @@
-// Six bridges on one store, and everything that may happen to them, in full: npm run fleet [-- --only TEXT]
 import { parseArgs } from 'node:util';
 import { allScenarios } from './all-scenarios.ts';
 import { full, perform, type Report, short } from './scenario.ts';
 import { tableOf } from './table.ts';
 
+const usage = `npm run fleet -- [OPTIONS]
+
+Six bridges on one store, and everything that may happen to them, in full.
+
+  --only TEXT   the scenarios with this in their title
+  --mode MAKE   lenient, strict or 'of another make' (oidc-provider): at this authorization server only
+  --jobs N      fleets side by side (default 6: most of the time they stand still or wait)
+  --short       with the short times of npm test
+
+The scenarios:
+${allScenarios.map(({ title, makes }) => `  six bridges ${title} (${makes.join(', ')})\n`).join('')}`;
+
 const { values } = parseArgs({
   options: {
     only: { type: 'string', default: '' },
     mode: { type: 'string', default: '' },
-    /** Fleets side by side: most of the time they stand still or wait. */
     jobs: { type: 'string', default: '6' },
     short: { type: 'boolean', default: false },
+    help: { type: 'boolean', default: false },
   },
 });
+if (values.help) {
+  process.stdout.write(usage);
+  process.exit(0);
+}
 const mostTold = 12;
 const pace = values.short ? short : full;
 const runs = allScenarios
