@@ -9,7 +9,7 @@ const complete = { resultType: 'complete' };
 const stale = { ...complete, ttlMs: 0, cacheScope: 'private' };
 
 describe('answers of our own have the form of the era', () => {
-  test('discover, before anything is known, and ping', async () => {
+  test('discover, before anything is known', async () => {
     const home = await homeInTest();
     const client = spawnRaw({ home, url: 'http://127.0.0.1:9/mcp', args: told });
     expect((await asModern(client)('server/discover')).result).toEqual({
@@ -18,7 +18,17 @@ describe('answers of our own have the form of the era', () => {
       _meta: { 'io.modelcontextprotocol/serverInfo': expect.objectContaining({ name: 'notion-mcp-bridge' }) },
       ...stale,
     });
-    expect((await asModern(client)('ping')).result).toEqual(complete);
+    expect(await home.files()).toEqual([]);
+  });
+
+  test('what the revision removed is unknown in it, and nobody is asked', async () => {
+    const home = await homeInTest();
+    const client = spawnRaw({ home, url: 'http://127.0.0.1:9/mcp', args: told });
+    for (const method of ['initialize', 'ping', 'logging/setLevel', 'resources/subscribe', 'resources/unsubscribe']) {
+      const error = { code: -32601, message: expect.any(String) };
+      expect(await asModern(client)(method, {}, method)).toEqual({ jsonrpc: '2.0', id: method, error });
+    }
+    expect(await client.hello()).toHaveProperty('protocolVersion', '2025-11-25');
     expect(await home.files()).toEqual([]);
   });
 

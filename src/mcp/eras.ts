@@ -16,6 +16,15 @@ export const metaKeys = {
   subscriptionId: 'io.modelcontextprotocol/subscriptionId',
 } as const;
 
+/** What 2026-07-28 has no more: of that era nobody knows these. */
+export const removedMethods: ReadonlySet<string> = new Set([
+  'initialize',
+  'ping',
+  'logging/setLevel',
+  'resources/subscribe',
+  'resources/unsubscribe',
+]);
+
 /** JSON-RPC errors that only a modern server sends. */
 export const headerMismatch = -32020;
 export const missingCapability = -32021;

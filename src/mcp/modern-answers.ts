@@ -20,6 +20,8 @@ export function completed(method: string, result: Record<string, unknown> = {}):
   return { ...result, resultType: 'complete', ...stale };
 }
 
+export const unknownMethod = { code: -32601, message: 'method not found' };
+
 /** Makes the client go on in another revision; by default in one that begins with `initialize`. */
 export function unsupportedLine(id: MessageId, requested: unknown, supported?: readonly string[]): string {
   const data = { supported: supported ?? [...initializeRevisions].reverse(), requested };

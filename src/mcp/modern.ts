@@ -1,9 +1,9 @@
 import type { Clock } from '../clock.ts';
 import { describe } from '../errors.ts';
 import type { Log } from '../log.ts';
-import { anonymousHello, connectTool, discoverResult, resultTo } from './answers.ts';
+import { anonymousHello, connectTool, discoverResult } from './answers.ts';
 import type { ClientRequests } from './client-requests.ts';
-import { firstModern, helloOf, isModernRevision, isRevision, revisionOf, supportedBy } from './eras.ts';
+import { firstModern, helloOf, isModernRevision, isRevision, removedMethods, revisionOf, supportedBy } from './eras.ts';
 import type { Delivery } from './exchange.ts';
 import { createForwarding, type SignInOptions } from './forwarding.ts';
 import { createHands, type Hands } from './hands.ts';
@@ -20,7 +20,7 @@ import {
   resultLine,
 } from './messages.ts';
 import { mirroredHeaders } from './mirrored-headers.ts';
-import { completed, unsupportedLine } from './modern-answers.ts';
+import { completed, unknownMethod, unsupportedLine } from './modern-answers.ts';
 import { createRefusals } from './refusals.ts';
 import type { StatelessOptions, StatelessUpstream } from './stateless-upstream.ts';
 import { createSubscriptions } from './subscriptions.ts';
@@ -144,8 +144,8 @@ export function createModern(options: ModernOptions): Modern {
   const answer: Modern['answer'] = (raw, request, hands) => {
     const { id, method, params } = request;
     if (method === 'server/discover') return answerDiscover(request);
-    if (method === 'ping') return resultTo(request, {});
     if (era.isModern() === false) return unsupportedLine(id, revisionOf(request));
+    if (removedMethods.has(method)) return errorLine(id, unknownMethod);
     begin(request);
     if (method === 'subscriptions/listen') return subscriptions.open(raw, request, hands);
     if (Object.hasOwn(listMembers, method)) {
@@ -160,7 +160,7 @@ export function createModern(options: ModernOptions): Modern {
 
   /** At once, from what is known (P6); -32601 makes the client fall back at once. */
   const answerDiscover = (request: Request): string => {
-    if (!era.isModern()) return errorLine(request.id, { code: -32601, message: 'method not found' });
+    if (!era.isModern()) return errorLine(request.id, unknownMethod);
     const result = discoverResult(discovered(), era.revision, version);
     const asked = revisionOf(request);
     const supported = Array.isArray(result.supportedVersions) ? result.supportedVersions.filter(isRevision) : [];

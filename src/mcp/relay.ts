@@ -145,11 +145,11 @@ export function createRelay(options: RelayOptions): Relay {
 
   const route = (raw: string, request: Request, hands: Hands): Promise<string | undefined> | string => {
     const { id, method, params } = request;
+    if (isModern(request) || method === 'server/discover') return modern.answer(raw, request, hands);
     if (method === 'initialize') {
       hello = params ?? hello;
       return resultLine(id, initializeResult(hello.protocolVersion, cache.server(), options.version));
     }
-    if (isModern(request) || method === 'server/discover') return modern.answer(raw, request, hands);
     if (method === 'ping') return resultLine(id, {});
     if (isLacking(method)) return resultLine(id, emptyResult(method));
     if (Object.hasOwn(listMembers, method)) {
