@@ -2,11 +2,66 @@ import { describe, expect, test } from 'vitest';
 import { asModern, rawModernClient, told } from './support/modern-client.ts';
 import { modernUpstream } from './support/modern-upstream.ts';
 import { spawnRaw } from './support/raw-client.ts';
-import { answered, scriptedModern } from './support/scripted-upstream.ts';
+import { answered, onMethod, scriptedModern } from './support/scripted-upstream.ts';
 import { homeInTest } from './support/spawn-bridge.ts';
 import { upstreamInTest } from './support/upstream/in-test.ts';
 
 const complete = { resultType: 'complete' };
+
+describe('a server that refuses a revision', () => {
+  const refusing = (id: unknown, supported: string[]) => {
+    const error = { code: -32022, message: 'another', data: { supported, requested: '2026-07-28' }, x: 1 };
+    return { status: 400, body: JSON.stringify({ jsonrpc: '2.0', id, error }) };
+  };
+
+  test('and offers the same one is asked once more, also for a call that may be made only once', async () => {
+    let refusals = 1;
+    const upstream = await scriptedModern(
+      onMethod('tools/call', ({ json: { id } }) =>
+        refusals-- > 0 ? refusing(id, ['2026-07-28']) : answered(id, { content: [], ...complete }),
+      ),
+    );
+    const client = await rawModernClient(upstream.url);
+    expect((await asModern(client)('tools/call', { name: 't' })).result).toEqual({ content: [], ...complete });
+    const [first, second, ...others] = upstream.arrived.filter(({ json }) => json.method === 'tools/call');
+    expect(second?.raw).toBe(first?.raw);
+    expect(others).toEqual([]);
+  });
+
+  test('again and again gets its way: the client hears it byte for byte', async () => {
+    const upstream = await scriptedModern(onMethod('x/y', ({ json: { id } }) => refusing(id, ['2026-07-28'])));
+    const client = await rawModernClient(upstream.url);
+    await asModern(client)('x/y', {}, 'a');
+    const { raw } = await client.receive(({ id }) => id === 'a');
+    expect(raw).toBe(refusing('a', ['2026-07-28']).body);
+    expect(upstream.arrived.filter(({ json }) => json.method === 'x/y')).toHaveLength(2);
+    expect(await asModern(client)('server/discover')).toHaveProperty('result');
+  });
+
+  test('for a later one: this client hears it, and discover names it from then on', async () => {
+    let moved = false;
+    const left = ['2026-11-30', '2025-11-25'];
+    const upstream = await scriptedModern(({ json: { id, method } }) => {
+      if (moved) return refusing(id, left);
+      return method === 'tools/call' ? answered(id, { content: [], ...complete }) : undefined;
+    });
+    const home = await homeInTest();
+    const client = spawnRaw({ home, url: upstream.url, args: told });
+    await asModern(client)('tools/call', { name: 't' });
+    await expect.poll(() => home.lists()).toHaveProperty('discovery.result.instructions', 'Ask.');
+    moved = true;
+    await asModern(client)('tools/call', { name: 't' }, 'a');
+    expect((await client.receive(({ id }) => id === 'a')).raw).toBe(refusing('a', left).body);
+    expect(upstream.arrived.filter(({ json }) => json.id === 'a')).toHaveLength(1);
+    const next = spawnRaw({ home, url: upstream.url });
+    const { error } = await asModern(next)('server/discover');
+    expect(error).toMatchObject({ code: -32022, data: { supported: left, requested: '2026-07-28' } });
+    expect((await next.request('server/discover')).result).toMatchObject({
+      supportedVersions: left,
+      instructions: 'Ask.',
+    });
+  });
+});
 
 describe('falling back', () => {
   const legacyRefusal = {
@@ -98,6 +153,7 @@ describe('falling back', () => {
     const { upstream } = await modernUpstream();
     const client = await rawModernClient(upstream.url, ['--protocol', '2025-11-25']);
     expect((await asModern(client)('server/discover')).error).toMatchObject({ code: -32601 });
+    expect((await asModern(client)('initialize')).error).toMatchObject({ code: -32022 });
     await client.hello();
     await client.textOf('add', { a: 1, b: 1 });
     expect((await client.request('resources/list')).result.resources).toHaveLength(1);

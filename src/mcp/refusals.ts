@@ -40,11 +40,18 @@ export function createRefusals({ upstream, era, headersOf, listTools }: Refusals
       return empty && resultTo(request, empty);
     }
     if (code === headerMismatch) return mirrorAnew(request, hands);
-    if (code === unsupportedVersion && !supportedBy(error).some(isModernRevision)) await era.learn('legacy');
+    if (code === unsupportedVersion) await relearn(supportedBy(error), revisionOf(request));
     if (code === unsupportedVersion || code === missingCapability || !otherEra.has(status)) return undefined;
     await upstream.connect(hands).catch(() => undefined);
     return era.isModern() === false ? unsupportedLine(request.id, revisionOf(request)) : undefined;
   };
+
+  /** The client hears it, and goes on in another revision; so does the next one, by our answer to `server/discover`. */
+  async function relearn(supported: string[], refused: unknown) {
+    if (!supported.some(isModernRevision)) return era.learn('legacy');
+    if (supported.some((revision) => revision === refused)) return;
+    await era.learn({ result: { ...era.discovered(), supportedVersions: supported } });
+  }
 
   /** Upstream did not look at the call; its tool may have other annotations by now (2026-07-28, Client Behavior). */
   async function mirrorAnew(request: Request, hands: Hands) {
