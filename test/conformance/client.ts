@@ -1,3 +1,4 @@
+import { rejects } from 'node:assert/strict';
 import { writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { Client } from '@modelcontextprotocol/client';
@@ -61,6 +62,14 @@ const plays: Record<string, (call: Call, tools: Tools) => Promise<void>> = {
   'json-schema-2020-12-preservation': async (call, tools) => {
     const observed = tools.find(({ name }) => name === 'json_schema_2020_12_tool');
     await call('json_schema_echo', { schema: observed?.inputSchema });
+  },
+  // The SDK's client is to take a result without `resultType` for complete (2026-07-28, ResultType), and refuses it. That it
+  // came as it was sent, and that nobody asked again, is the bridge's part.
+  'sep-2322-client-request-state': async (call, tools) => {
+    const typeless = 'test_mrtr_no_result_type';
+    const others = tools.filter(({ name }) => name !== typeless);
+    await Promise.all(others.map((tool) => callEach(call, [tool])));
+    await rejects(call(typeless), { data: { method: 'tools/call', violation: 'missing-resultType' } });
   },
 };
 

@@ -4,13 +4,36 @@ export interface Wire {
   revisions: readonly string[];
   /** For the bridge's command line. */
   options: readonly string[];
+  /** The client scenarios of `--short`: one of each kind, none of which measures time. */
+  short: readonly string[];
 }
 
 export const wires: Record<string, Wire> = {
-  '2025-11-25': { revisions: ['2025-11-25', '2025-06-18', '2025-03-26'], options: [] },
+  '2025-11-25': {
+    revisions: ['2025-11-25', '2025-06-18', '2025-03-26'],
+    options: [],
+    short: [
+      'initialize',
+      'tools_call',
+      'elicitation-sep1034-client-defaults',
+      'auth/metadata-var3',
+      'auth/pre-registration',
+      'auth/basic-cimd',
+      'auth/scope-step-up',
+      'auth/scope-retry-limit',
+    ],
+  },
   '2026-07-28': {
     revisions: ['2026-07-28'],
     options: ['--protocol', '2026-07-28'],
+    short: [
+      'request-metadata',
+      'sep-2322-client-request-state',
+      'http-custom-headers',
+      'http-invalid-tool-headers',
+      'auth/authorization-server-migration',
+      'auth/iss-wrong-issuer',
+    ],
   },
 };
 
