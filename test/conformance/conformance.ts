@@ -28,6 +28,7 @@ const notApplicable = JSON.parse(await readFile(new URL('not-passing.json', impo
 /** A scenario, and the revision that it is run at; none where it is an extension's. */
 type Planned = Scenario & { revision: string | undefined };
 
+let passed = 0;
 let failed = 0;
 
 function tell({ leg, name, revision }: Planned, result: Result | undefined, verdict: string): void {
@@ -38,7 +39,10 @@ function tell({ leg, name, revision }: Planned, result: Result | undefined, verd
 function judge(planned: Planned, result: Result | undefined): void {
   const passes = result !== undefined && result.failures.length === 0 && result.passed > 0;
   tell(planned, result, passes ? 'passed' : 'failed');
-  if (passes) return;
+  if (passes) {
+    passed += 1;
+    return;
+  }
   failed += 1;
   console.error(`${result?.failures.join('\n') ?? 'no result'}\n${result?.output ?? ''}`);
 }
@@ -99,5 +103,5 @@ if (!given.short && given.scenario === undefined) {
     tell({ ...scenario, revision: undefined }, undefined, reason ?? 'not run, and no reason is listed');
   }
 }
-console.log(`\n${failed} failed`);
+console.log(`\n${passed} passed, ${failed} failed`);
 process.exitCode = failed === 0 ? 0 : 1;
