@@ -30,9 +30,7 @@ export const wires: Record<string, Wire> = {
       'request-metadata',
       'sep-2322-client-request-state',
       'http-custom-headers',
-      'http-invalid-tool-headers',
       'auth/authorization-server-migration',
-      'auth/iss-wrong-issuer',
     ],
   },
 };
