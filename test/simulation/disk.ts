@@ -10,7 +10,10 @@ export type DiskState = 'fine' | 'full' | 'read-only';
 
 /** The one folder that everybody shares. */
 export interface Disk {
-  state: DiskState;
+  readonly state: DiskState;
+  become(state: DiskState): void;
+  /** It took nothing in all of this time. */
+  refusedAll(from: number, to: number): boolean;
   content: string | undefined;
   stamp: number;
   parsed?: { stamp: number; found: FileContent };
@@ -24,9 +27,20 @@ export interface Disk {
 
 const path = '/home/ada/.notion-mcp-bridge/record.json';
 
-export function createDisk(story: Story): Disk {
+export function createDisk(story: Story, now: () => number): Disk {
+  const troubles: { from: number; to: number }[] = [];
+  let state: DiskState = 'fine';
   return {
-    state: 'fine',
+    get state() {
+      return state;
+    },
+    become: (next) => {
+      const last = troubles.at(-1);
+      if (state !== 'fine' && last) last.to = now();
+      if (next !== 'fine') troubles.push({ from: now(), to: Number.POSITIVE_INFINITY });
+      state = next;
+    },
+    refusedAll: (from, to) => troubles.some((trouble) => trouble.from <= from && to <= trouble.to),
     content: undefined,
     stamp: 0,
     drafts: new Set(),

@@ -103,9 +103,7 @@ export function beginFaults(world: World, clients: Clients): Faults {
   const troubleDisk = (duration: number) => {
     if (disk.state !== 'fine') return;
     const state = chance.pick(['full', 'read-only'] as const);
-    const set = (to: DiskState) => () => {
-      disk.state = to;
-    };
+    const set = (to: DiskState) => () => disk.become(to);
     passing(`the disk is ${state}`, duration, set(state), set('fine'));
   };
 
@@ -125,7 +123,7 @@ export function beginFaults(world: World, clients: Clients): Faults {
       ceased = true;
       story.tell('FAULT', 'nothing goes wrong from here on');
       network.weather = clear;
-      disk.state = 'fine';
+      disk.become('fine');
       machine.wake();
       for (const process of machine.living()) process.resume();
     },

@@ -70,7 +70,7 @@ export function createMachine(time: VirtualTime, chance: Chance, story: Story): 
     story,
     processes,
     ports,
-    disk: createDisk(story),
+    disk: createDisk(story, time.now),
     lock: createLockState(),
     strike: () => undefined,
     isAsleep: () => sleptSince !== undefined,

@@ -22,7 +22,7 @@ export interface SimulatedProcess {
   stop(): void;
   /** How often it has been stopped. */
   stops(): number;
-  /** How long it has been stopped at a time, at most, since then, ms; a moment in between is not enough to do anything. */
+  /** How long it has been stopped since then, at most, without a chance to store anything in between, ms. */
   longestStop(since: number): number;
   resume(): void;
   /** The machine woke up. */
@@ -158,11 +158,12 @@ export function startProcess(machine: Machine, name: string): SimulatedProcess {
     stops: () => stops,
     longestStop: (since) => {
       let longest = 0;
-      let last: Standstill | undefined;
+      let last = { to: Number.NEGATIVE_INFINITY, stopped: 0 };
       for (const { from, to } of stopped ? [...stands, { from: stoppedSince, to: time.now() }] : stands) {
         if (to <= since) continue;
-        last = { from: last && from - last.to < moment ? last.from : from, to };
-        longest = Math.max(longest, last.to - last.from);
+        const hadChance = from - last.to >= moment && !machine.disk.refusedAll(last.to, from);
+        last = { to, stopped: to - from + (hadChance ? 0 : last.stopped) };
+        longest = Math.max(longest, last.stopped);
       }
       return longest;
     },
