@@ -57,7 +57,6 @@ const notificationBound = 10_000;
 export function createRelay(options: RelayOptions): Relay {
   const { clock, log, cache, send } = options;
   const requests = createClientRequests({ clock, log, bound: ourBound, hintFor: options.hintFor, send });
-  const settings = createSettings();
   let hello = anonymousHello(options.version);
   let initialized = false;
   let greeted = false;
@@ -118,6 +117,7 @@ export function createRelay(options: RelayOptions): Relay {
     signIn: options.signIn,
     signInRequired: options.signInRequired,
   });
+  const settings = createSettings({ forward, newHands, inTime: lists.inTime });
   const listAnswers = createListAnswers({
     lists,
     session: () => upstream.session,
@@ -156,7 +156,7 @@ export function createRelay(options: RelayOptions): Relay {
       // A list that was cached for the account one has just left is none (product.md 5).
       return options.readAuthorization().then(() => listAnswers.answer(raw, request, hands));
     }
-    if (settings.note(request)) return forward({ raw, request, hands }).catch(() => resultLine(id, {}));
+    if (settings.isSetting(request)) return settings.answer(raw, request);
     if (method !== 'tools/call') return forward({ raw, request, hands });
     if (params?.name === connectTool.name) return answerConnect(request, hands);
     options.onToolCall();
