@@ -57,6 +57,13 @@ test('after a denial, notion-connect opens one tab, and no second one beside it'
   expect(home.browser.tabs).toHaveLength(2);
 });
 
+test('notion-connect asks the server, whatever session stands: a grant that has ended is no connection', async () => {
+  const { home, bridge } = await signedInAt('revokeGrants');
+  expect(await bridge.call('notion-connect')).toMatchObject({ isError: false });
+  expect(home.browser.tabs).toHaveLength(2);
+  expect(await search(bridge)).toMatchObject({ isError: false });
+});
+
 test('a reconnect that the person ignores is answered within its bound, and can be approved later', async () => {
   const { upstream, home, bridge } = await signedInAt('revokeGrants');
   home.browser.person = 'ignores';

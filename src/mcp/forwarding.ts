@@ -34,7 +34,7 @@ export interface SignInOptions {
 }
 
 interface ForwardingOptions extends SignInOptions {
-  upstream: Pick<Upstream, 'deliver' | 'connect'>;
+  upstream: Pick<Upstream, 'deliver' | 'meet'>;
   /** May this tool be called twice (P8)? */
   isSafeTool(name: unknown): boolean;
   /** What has to be through before a request goes out. */
@@ -96,10 +96,10 @@ export function createForwarding({ upstream, isSafeTool, ready, headersOf, onRef
 
   /** Answers a call of our own tool. @throws BridgeError */
   const answerConnect = async (request: Request, hands: Hands): Promise<string> => {
-    let link = await upstream.connect(hands);
+    let link = await upstream.meet(hands);
     if ('kind' in link && link.kind === 'challenged') {
       await signIn(link, 'connectTool', hands);
-      link = await upstream.connect(hands);
+      link = await upstream.meet(hands);
     }
     if ('kind' in link) throw errorOf(link, request);
     const name = link.server.serverInfo.title ?? link.server.serverInfo.name ?? 'the server';

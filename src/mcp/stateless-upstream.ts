@@ -33,7 +33,7 @@ export interface StatelessOptions {
 }
 
 /** Upstream in the era without sessions (2026-07-28): each request stands for itself, and goes out as it is. */
-export interface StatelessUpstream extends Pick<Upstream, 'deliver' | 'ask' | 'connect'> {
+export interface StatelessUpstream extends Pick<Upstream, 'deliver' | 'ask' | 'connect' | 'meet'> {
   /** What is said to one authorization. */
   readonly session: Session;
   /** From here on upstream is spoken to in another one. */
@@ -125,6 +125,7 @@ export function createStatelessUpstream(options: StatelessOptions): StatelessUps
     deliver,
     ask,
     connect,
+    meet: connect,
     renew,
     get session() {
       return session;

@@ -32,6 +32,8 @@ export interface Upstream {
   ask(session: Session, method: string, params: Record<string, unknown>, hands: Hands): Promise<Message['result']>;
   /** The session, or what stands in the way of one. @throws BridgeError when no token could be had */
   connect(hands: Hands): Promise<Session | Delivery>;
+  /** The session once upstream has answered in it, asked for as long as `hands` last. @throws BridgeError when no token could be had */
+  meet(hands: Hands): Promise<Session | Delivery>;
   readonly session: Session | undefined;
   /** The client is initialised, so upstream may be told. */
   confirm(): Promise<void>;
@@ -169,6 +171,12 @@ export function createUpstream(options: UpstreamOptions): Upstream {
     return answer().result;
   };
 
+  const meet: Upstream['meet'] = async (hands) => {
+    const { raw, id, onMessage: takeAnswer } = ownRequest('ping', {});
+    const delivery = await deliver({ raw, answerTo: id, resendable: true, hands, onMessage: takeAnswer });
+    return delivery.kind === 'answered' ? (session ?? { kind: 'session-gone' }) : delivery;
+  };
+
   const confirm = async () => {
     if (confirmed) return;
     confirmed = true;
@@ -202,6 +210,7 @@ export function createUpstream(options: UpstreamOptions): Upstream {
     deliver,
     ask,
     connect,
+    meet,
     confirm,
     disconnect,
     close,
