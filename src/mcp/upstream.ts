@@ -66,7 +66,11 @@ export function createUpstream(options: UpstreamOptions): Upstream {
     connecting ??= open().finally(() => {
       connecting = undefined;
     });
-    return (await untilAborted(connecting, hands.signal)) ?? { kind: 'not-sent', why: 'connecting takes too long' };
+    const link = await untilAborted(connecting, hands.signal);
+    if (link) return link;
+    // When it is the token that did not come, this says so.
+    await tokens.current({ signal: hands.signal });
+    return { kind: 'not-sent', why: 'connecting takes too long' };
   };
 
   const open = async (): Promise<Session | Delivery> => {
