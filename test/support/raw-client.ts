@@ -46,10 +46,20 @@ export interface RawClient {
   resume(): void;
   endInput(): void;
   kill(signal: NodeJS.Signals): void;
+  /** Ends as its client ends. */
+  leave(): Promise<Ended>;
   ended: Promise<Ended>;
 }
 
-export function spawnRaw({ home, url, args = [] }: RawOptions): RawClient {
+/** Gone with the test. */
+export function spawnRaw(options: RawOptions): RawClient {
+  const client = openRaw(options);
+  onTestFinished(async () => void (await client.leave()));
+  return client;
+}
+
+/** A raw client that whoever opens it also ends. */
+export function openRaw({ home, url, args = [] }: RawOptions): RawClient {
   const child = spawn(process.execPath, [builtBridge, '--url', url, ...args], {
     env: strippedEnvironment(home),
     cwd: '/',
@@ -85,11 +95,11 @@ export function spawnRaw({ home, url, args = [] }: RawOptions): RawClient {
       tell();
     });
   });
-  onTestFinished(async () => {
+  const leave = () => {
     child.stdout.resume();
     child.stdin.end();
-    await ended;
-  });
+    return ended;
+  };
 
   const write = (bytes: string | Buffer) => void child.stdin.write(bytes);
   const send = (message: object) => write(`${JSON.stringify({ jsonrpc: '2.0', ...message })}\n`);
@@ -137,6 +147,7 @@ export function spawnRaw({ home, url, args = [] }: RawOptions): RawClient {
     resume: () => void child.stdout.resume(),
     endInput: () => void child.stdin.end(),
     kill: (signal) => void child.kill(signal),
+    leave,
     ended,
   };
 }

@@ -50,22 +50,23 @@ export async function pendingSignIn(home: Home): Promise<PendingSignIn> {
 }
 
 /** Resolves once the record is as wanted. */
-export async function waitForRecord(
-  home: Home,
-  isWanted: (record: ConnectionRecord) => boolean,
-): Promise<ConnectionRecord> {
-  const giveUp = AbortSignal.timeout(30_000);
-  const changes = watch(storeFolder(home), { signal: giveUp });
-  const look = async () => {
+export function waitForRecord(home: Home, isWanted: (record: ConnectionRecord) => boolean): Promise<ConnectionRecord> {
+  return waitForStored(home, async () => {
     const record = await home.record();
     return record && isWanted(record) ? record : undefined;
-  };
+  });
+}
+
+/** Resolves once something is found in the store. */
+export async function waitForStored<T>(home: Home, look: () => Promise<T | undefined>): Promise<T> {
+  const giveUp = AbortSignal.timeout(30_000);
+  const changes = watch(storeFolder(home), { signal: giveUp });
   // The iterator is begun before the first look, so that no change falls between.
   const next = changes[Symbol.asyncIterator]();
   for (let change = next.next(); ; change = next.next()) {
     change.catch(() => undefined);
-    const record = await look();
-    if (record) return record;
+    const found = await look();
+    if (found !== undefined) return found;
     await change;
   }
 }

@@ -26,9 +26,11 @@ export interface HoldOptions {
   when?: RequestFilter;
   /** Hold the answer after the work was done, instead of the request before. */
   handled?: boolean;
+  /** How many matching requests it holds, 1 by default; `Infinity` all of them, until released. */
+  times?: number;
 }
 
-/** Holds one request until released. */
+/** Holds requests until released. `arrived`: the first of them did. */
 export interface Gate {
   arrived: Promise<RequestEntry>;
   release(): void;
@@ -72,7 +74,7 @@ export class Faults {
     });
   }
 
-  hold(target: Target, { when = {}, handled = false }: HoldOptions = {}): Gate {
+  hold(target: Target, { when = {}, handled = false, times = 1 }: HoldOptions = {}): Gate {
     const arrival = deferred<RequestEntry>();
     const opening = deferred<void>();
     this.#gates.add(opening.resolve);
@@ -82,7 +84,7 @@ export class Faults {
       await opening.promise;
       return { response: early ?? (await handle()) };
     };
-    this.#register({ target, title: 'hold', left: 1, when: predicate(when), apply });
+    this.#register({ target, title: 'hold', left: times, when: predicate(when), apply });
     return { arrived: arrival.promise, release: opening.resolve };
   }
 

@@ -1,7 +1,8 @@
 /** Below what Linux, macOS and Windows give out when nobody asks for a certain port. */
 const first = 20_000;
 const ports = 10_000;
-const block = 20;
+/** As many as one file has upstreams: one that is away for a while does not come back to find another in its place. */
+const block = 50;
 
 let next = 0;
 
