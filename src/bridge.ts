@@ -121,7 +121,7 @@ export async function runBridge(surroundings: Surroundings, stdio: Stdio, stop: 
     protocol: config.protocol,
     createUpstream: (callbacks) => createUpstream({ ...exchanging, ...callbacks }),
     createStateless: (callbacks) => createStatelessUpstream({ ...exchanging, ...callbacks }),
-    signIn: (need, wanting, cancelled) => policy.satisfy(need, askers[wanting], cancelled),
+    signIn: (need, { wanting, ...waiting }) => policy.satisfy(need, askers[wanting], waiting),
     signInRequired: policy.required,
     authorization: () => authorization,
     readAuthorization: () => readAuthorization(),

@@ -3,6 +3,7 @@ import { authorizationOf, type ConnectionRecord, isConnected } from './credentia
 import type { Store } from './credentials/store.ts';
 import { BridgeError, describe } from './errors.ts';
 import type { Log } from './log.ts';
+import type { SignInLink } from './mcp/sign-in-offers.ts';
 import type { Challenge } from './oauth/discovery.ts';
 import type { SignIn, SignInState, TabPolicy } from './sign-in.ts';
 
@@ -15,14 +16,16 @@ export interface Asker {
   opened: number;
   /** For any other. */
   otherwise: number;
+  /** Whether the link is offered in the client, too, where no tab opens: to a person who does something, not to a start. */
+  offers: boolean;
 }
 
 export const askers = {
-  toolCall: { tab: 'automatic', first: 45_000, opened: 10_000, otherwise: 0 },
-  connectTool: { tab: 'asked', first: 45_000, opened: 45_000, otherwise: 45_000 },
-  toolList: { tab: 'automatic', first: 8_000, opened: 8_000, otherwise: 0 },
+  toolCall: { tab: 'automatic', first: 45_000, opened: 10_000, otherwise: 0, offers: true },
+  connectTool: { tab: 'asked', first: 45_000, opened: 45_000, otherwise: 45_000, offers: true },
+  toolList: { tab: 'automatic', first: 8_000, opened: 8_000, otherwise: 0, offers: false },
   /** For clients that ask for the list once and ignore that it changed. */
-  onlyToolList: { tab: 'automatic', first: 45_000, opened: 45_000, otherwise: 0 },
+  onlyToolList: { tab: 'automatic', first: 45_000, opened: 45_000, otherwise: 0, offers: false },
 } as const satisfies Record<string, Asker>;
 
 export interface SignInNeed {
@@ -31,9 +34,16 @@ export interface SignInNeed {
   authorization?: string | undefined;
 }
 
+/** A request that waits for a sign-in. */
+export interface Waiting {
+  cancelled: AbortSignal;
+  /** Offers the link to the person beside the answer, where the client can do that. */
+  offer?: ((link: SignInLink) => void) | undefined;
+}
+
 export interface SignInPolicy {
   /** Resolves when the request may be sent again. @throws BridgeError with the link, when the person is still to act */
-  satisfy(need: SignInNeed, asker: Asker, cancelled: AbortSignal): Promise<void>;
+  satisfy(need: SignInNeed, asker: Asker, waiting: Waiting): Promise<void>;
   /** The error for requests that may not start a sign-in; with the link of one that is pending. */
   required(): Promise<BridgeError>;
   /** `--reauth`: begins one sign-in in the background, unless the record was authorized after this process started. */
@@ -53,7 +63,8 @@ interface PolicyOptions {
 const preparationBound = 30_000;
 
 export function createSignInPolicy({ signIn, store, clock, log, startedAt }: PolicyOptions): SignInPolicy {
-  const satisfy: SignInPolicy['satisfy'] = async ({ challenge, authorization: seen }, asker, cancelled) => {
+  const satisfy: SignInPolicy['satisfy'] = async ({ challenge, authorization: seen }, asker, waiting) => {
+    const { cancelled } = waiting;
     const record = await store.load();
     const scope = stepUpScope(record, challenge);
     const state = await within(preparationBound, cancelled, (signal) =>
@@ -62,6 +73,11 @@ export function createSignInPolicy({ signIn, store, clock, log, startedAt }: Pol
     if (!state) throw tooSlow();
     if (state.kind === 'connected') return;
     const patience = patienceOf(asker, state);
+    const offer = () => {
+      if (asker.offers && !state.opened && !cancelled.aborted) waiting.offer?.(linkOf(state));
+    };
+    // A tab that is open already is enough to begin with.
+    if (patience === 0 || asker.tab === 'asked') offer();
     const outcome = await within(patience, cancelled, (signal) => signIn.outcome(seen, signal));
     if (outcome === 'connected') return;
     if (outcome === 'declined')
@@ -70,7 +86,13 @@ export function createSignInPolicy({ signIn, store, clock, log, startedAt }: Pol
       throw new BridgeError('REAUTH_REQUIRED', 'the sign-in was ended before it was finished', {
         hint: 'try again for a new link',
       });
+    offer();
     throw stillPending(state, patience);
+  };
+
+  const linkOf = ({ id, url }: SignInState & { kind: 'pending' }): SignInLink => {
+    const ended = () => store.waitFor((now) => now.pendingSignIn?.id !== id, new AbortController().signal);
+    return { id, url, ended };
   };
 
   const within = async <T>(ms: number, cancelled: AbortSignal, work: (signal: AbortSignal) => Promise<T>) => {

@@ -35,6 +35,7 @@ export type SignInState =
   | { kind: 'connected' }
   | {
       kind: 'pending';
+      id: string;
       url: string;
       /** Whether this call opened a tab. */
       opened: boolean;
@@ -89,13 +90,14 @@ export function createSignIn({ store, host, openBrowser, clock, log, newId }: Si
       else await lookAfter(pending);
       takePart();
       const record = await prepared(signal);
-      const url = record.pendingSignIn?.prepared?.url;
-      if (url === undefined) continue;
+      const current = record.pendingSignIn;
+      if (!current?.prepared) continue;
+      const { url } = current.prepared;
       const first = record.history.length === 0 && !record.grant && record.state !== 'declined';
       const tab = await claimTab(request, mine);
       const opened = tab === 'ours' && (await openTab(url));
       const unseen = !opened && (tab === 'ours' || (tab === 'no tab' && mine));
-      return { kind: 'pending', url, opened, unseen, first };
+      return { kind: 'pending', id: current.id, url, opened, unseen, first };
     }
     throw new BridgeError('AUTHORIZATION_SERVER_MISBEHAVED', 'other processes could not begin the sign-in, either');
   };

@@ -5,6 +5,7 @@ import { errorOf, resultTo, staleCursorLine } from './answers.ts';
 import type { Delivery } from './exchange.ts';
 import type { Hands } from './hands.ts';
 import { errorLine, type RawMessage, type Request } from './messages.ts';
+import type { SignInOffers } from './sign-in-offers.ts';
 import type { Upstream } from './upstream.ts';
 
 /** Who asks for upstream, as far as the sign-in policy cares. */
@@ -23,13 +24,16 @@ export interface Forwarded {
   epoch?: number | undefined;
 }
 
+/** A request that waits for a sign-in. */
+interface WaitingForSignIn {
+  wanting: Wanting;
+  cancelled: AbortSignal;
+  offer?: SignInOffers['offer'] | undefined;
+}
+
 export interface SignInOptions {
   /** Resolves when the request may be sent again. @throws BridgeError */
-  signIn(
-    need: { challenge: Challenge; authorization?: string | undefined },
-    wanting: Wanting,
-    cancelled: AbortSignal,
-  ): Promise<void>;
+  signIn(need: { challenge: Challenge; authorization?: string | undefined }, waiting: WaitingForSignIn): Promise<void>;
   signInRequired(): Promise<BridgeError>;
 }
 
@@ -41,6 +45,8 @@ interface ForwardingOptions extends SignInOptions {
   ready(): Promise<unknown>;
   /** What mirrors a request that needs no session. */
   headersOf?(request: Request): Record<string, string>;
+  /** Offers the link of a sign-in to the person. Only where the server may ask the client something. */
+  offer?: SignInOffers['offer'];
   /** Knows better what a refusal means: gives the line to answer with, or 'again' to send it once more. */
   onRefused?(
     delivery: Delivery & { kind: 'refused' },
@@ -52,7 +58,15 @@ interface ForwardingOptions extends SignInOptions {
 const mostStepUps = 2;
 
 /** Takes requests upstream, with a sign-in where that is wanted. */
-export function createForwarding({ upstream, isSafeTool, ready, headersOf, onRefused, ...options }: ForwardingOptions) {
+export function createForwarding({
+  upstream,
+  isSafeTool,
+  ready,
+  headersOf,
+  offer,
+  onRefused,
+  ...options
+}: ForwardingOptions) {
   /** Resolves with nothing once the request's own answer went to the client. @throws BridgeError */
   const forward = async ({ raw, request, hands, wanting, onMessage, epoch }: Forwarded) => {
     const resendable = request.method !== 'tools/call' || isSafeTool(request.params?.name);
@@ -90,7 +104,7 @@ export function createForwarding({ upstream, isSafeTool, ready, headersOf, onRef
   /** The wait for a person has a bound of its own. */
   const signIn = async (delivery: Delivery & { kind: 'challenged' }, wanting: Wanting, hands: Hands) => {
     hands.pass();
-    await options.signIn(delivery, wanting, hands.cancelled);
+    await options.signIn(delivery, { wanting, cancelled: hands.cancelled, offer });
     hands.take();
   };
 

@@ -32,6 +32,7 @@ import { createModern, type ModernOptions } from './modern.ts';
 import { createServerRequests } from './server-requests.ts';
 import type { Session } from './session.ts';
 import { createSettings } from './settings.ts';
+import { createSignInOffers } from './sign-in-offers.ts';
 import type { Upstream, UpstreamOptions } from './upstream.ts';
 
 export interface RelayOptions extends Omit<ModernOptions, 'requests' | 'bound' | 'passAnswer' | 'onBegin'> {
@@ -97,6 +98,9 @@ export function createRelay(options: RelayOptions): Relay {
     if (!session.over.signal.aborted) await modern.askInAWhile(hello);
   };
 
+  // Nothing is asked of a client before it is initialised (2025-11-25, Lifecycle).
+  const capabilities = () => (initialized ? hello.capabilities : undefined);
+  const offers = createSignInOffers({ log, capabilities, send });
   const serverRequests = createServerRequests({ upstream: () => upstream, log, newHands, send });
   const { passOn, sessionEnded: onSessionEnd } = serverRequests;
   const upstream = options.createUpstream({ hello: () => hello, onMessage, onSession, onSessionEnd });
@@ -114,6 +118,7 @@ export function createRelay(options: RelayOptions): Relay {
     isSafeTool: lists.isSafeTool,
     ready: () => tail,
     onRefused: async (delivery) => void modern.learn(delivery),
+    offer: offers.offer,
     signIn: options.signIn,
     signInRequired: options.signInRequired,
   });
@@ -139,8 +144,12 @@ export function createRelay(options: RelayOptions): Relay {
   const take = ({ raw, message }: RawMessage) => {
     if (isRequest(message)) void requests.answer(message, (hands) => route(raw, message, hands));
     else if (isNotification(message)) takeNotification(raw, message);
-    else if (isResponse(message)) void serverRequests.answer({ raw, message });
+    else if (isResponse(message)) takeResponse({ raw, message });
     else void send(errorLine(message.id ?? null, { code: -32600, message: 'invalid request' }));
+  };
+
+  const takeResponse = (response: RawMessage) => {
+    if (!offers.take(response.message)) void serverRequests.answer(response);
   };
 
   const route = (raw: string, request: Request, hands: Hands): Promise<string | undefined> | string => {

@@ -112,7 +112,7 @@ export function startBridge(world: World, process: SimulatedProcess): SimulatedB
       if (delivery.kind === 'answered') return { kind: 'answered' };
       if (delivery.kind !== 'challenged') return { kind: 'trouble', code: delivery.kind, link: undefined };
       const { challenge, authorization } = delivery;
-      await policy.satisfy({ challenge, authorization }, asker, cancelled);
+      await policy.satisfy({ challenge, authorization }, asker, { cancelled });
     }
     return { kind: 'trouble', code: 'went round in circles', link: undefined };
   };
