@@ -2,41 +2,10 @@ import { expect, test } from 'vitest';
 import { type RawClient, spawnRaw } from './support/raw-client.ts';
 import { runCommand } from './support/run-command.ts';
 import { answered, openStream, scriptedUpstream } from './support/scripted-upstream.ts';
-import { type Home, homeInTest } from './support/spawn-bridge.ts';
+import { homeInTest } from './support/spawn-bridge.ts';
+import { cachedLists, fillCache, holdToolLists, listChanged, names } from './support/tool-lists.ts';
 import { approve } from './support/upstream/browser.ts';
-import type { Gate } from './support/upstream/faults.ts';
 import { upstreamInTest } from './support/upstream/in-test.ts';
-import type { Upstream } from './support/upstream/upstream.ts';
-
-const listChanged = ({ method }: { method?: string }) => method === 'notifications/tools/list_changed';
-
-async function names(client: RawClient, params?: object): Promise<string[]> {
-  const { result } = await client.request('tools/list', params);
-  return result.tools.map(({ name }: { name: string }) => name);
-}
-
-/** A start that leaves everything cached. */
-async function fillCache(home: Home, upstream: Upstream): Promise<string[]> {
-  const others = await cachedLists(home);
-  const client = spawnRaw({ home, url: upstream.url });
-  await client.hello();
-  const listed = await names(client);
-  await expect.poll(() => cachedLists(home)).toEqual([...others, 4]);
-  client.endInput();
-  await client.ended;
-  return listed;
-}
-
-/** How many lists are cached, client by client. */
-async function cachedLists(home: Home): Promise<number[]> {
-  const clients = Object.values((await home.lists())?.clients ?? {});
-  return clients.map(({ lists }) => Object.keys(lists).length);
-}
-
-/** Holds the next requests for the tool list: the client's, and the one that is read ahead. */
-function holdToolLists(upstream: Upstream, count: number): Gate[] {
-  return Array.from({ length: count }, () => upstream.faults.hold('mcp', { when: { rpc: 'tools/list' } }));
-}
 
 test('signed out with nothing cached: one tab, notion-connect, and the real tools in place after the approval', async () => {
   const upstream = await upstreamInTest();
@@ -65,7 +34,9 @@ test('signed out with nothing cached: one tab, notion-connect, and the real tool
   expect(await connect).toContain('Connected to Notion (embedded)');
   for (const client of clients) {
     await client.receive(listChanged);
-    expect(await names(client)).toContain('notion-search');
+    const listed = await names(client);
+    expect(listed).toContain('notion-search');
+    expect(listed).not.toContain('notion-connect');
   }
   expect(home.browser.tabs).toHaveLength(1);
 });

@@ -1,3 +1,4 @@
+import { backOff, type Clock } from '../clock.ts';
 import { BridgeError } from '../errors.ts';
 import { connectTool, emptyResult, isUnknownMethod, resultTo, staleCursorLine } from './answers.ts';
 import type { Forwarded, Wanting } from './forwarding.ts';
@@ -6,9 +7,13 @@ import type { ListMethod, WholeList } from './list-cache.ts';
 import type { Lists } from './lists.ts';
 import { isResponse, type MessageId, type RawMessage, type Request } from './messages.ts';
 import type { Session } from './session.ts';
+import type { Upstream } from './upstream.ts';
 
 interface ListAnswersOptions {
   lists: Lists;
+  clock: Clock;
+  random: () => number;
+  connect: Upstream['connect'];
   session(): Session | undefined;
   hello(): Record<string, unknown>;
   newHands(): Hands;
@@ -23,9 +28,12 @@ interface ListAnswersOptions {
 /** Known to ask for the tool list once, and to wait long enough for it (clients.md). */
 const asksForToolsOnce = new Set(['claude-ai']);
 
+const firstDelay = 1_000;
+
 /** Answers the requests for lists (product.md 4): live within 3 s, else cached; `notion-connect` when there is nothing else. */
 export function createListAnswers(options: ListAnswersOptions) {
-  const { lists, forward, send } = options;
+  const { lists, clock, random, forward, send } = options;
+  let catchingUp = false;
 
   const answer = async (raw: string, request: Request, hands: Hands): Promise<string | undefined> => {
     const method = request.method as ListMethod;
@@ -68,12 +76,34 @@ export function createListAnswers(options: ListAnswersOptions) {
   };
 
   const withoutList = (request: Request, error: unknown): string => {
-    const isSignIn = error instanceof BridgeError && /^(REAUTH|AUTHORIZATION)_/.test(error.code);
-    if (!isSignIn) throw error;
     const method = request.method as ListMethod;
+    const isSignIn = error instanceof BridgeError && /^(REAUTH|AUTHORIZATION)_/.test(error.code);
+    if (!isSignIn && request.params?.cursor === undefined) {
+      lists.missed(method);
+      void catchUp();
+    }
+    if (!isSignIn) throw error;
     const list: WholeList = method === 'tools/list' ? { tools: [connectTool] } : (emptyResult(method) as WholeList);
     lists.told(method, list);
     return resultTo(request, list);
+  };
+
+  /** A client without tools calls none, and may never ask again: upstream is looked for until it can be told of a change (P7). */
+  const catchUp = async () => {
+    if (catchingUp) return;
+    catchingUp = true;
+    for (let attempt = 0; lists.isOwed(); attempt++) {
+      await clock.sleep(backOff(attempt, random, firstDelay));
+      const hands = options.newHands();
+      const link = await options.connect(hands).catch(() => undefined);
+      hands.release();
+      // Then it is a sign-in that is missing, and that leads to a new session.
+      if (link && 'kind' in link && link.kind === 'challenged') break;
+      if (!link || 'kind' in link) continue;
+      await lists.refresh(link);
+      if (!link.over.signal.aborted) break;
+    }
+    catchingUp = false;
   };
 
   return { answer };

@@ -24,6 +24,10 @@ export interface Lists {
   cached(method: ListMethod): WholeList | undefined;
   /** Notes what the client was told, so that a later difference is announced. */
   told(method: ListMethod, list: WholeList): void;
+  /** Notes that the client got an error in the place of a list. */
+  missed(method: ListMethod): void;
+  /** Is there a list that the client asked for, and still has not got? */
+  isOwed(): boolean;
   /** Takes a live page. */
   learn(page: LivePage): void;
   /** Reads every list that the server has, caches them, and tells the client of differences. */
@@ -55,6 +59,9 @@ interface LivePage {
 const liveWithin = 3_000;
 const mostPages = 100;
 const mostCursors = 1_000;
+
+/** In the place of the items that the client was told: an error, which differs from any list. */
+const unanswered = '';
 
 const announcements: Record<ListMethod, string> = {
   'tools/list': 'notifications/tools/list_changed',
@@ -90,6 +97,9 @@ export function createLists({ cache, upstream, clock, hello, authorization, newH
   const told = (method: ListMethod, list: WholeList) => {
     lastTold.set(method, itemsOf(method, list));
   };
+
+  const missed = (method: ListMethod) => void lastTold.set(method, unanswered);
+  const isOwed = () => [...lastTold.values()].includes(unanswered);
 
   const noteCursor = (cursor: string, epoch: number) => {
     cursors.set(cursor, epoch);
@@ -184,7 +194,7 @@ export function createLists({ cache, upstream, clock, hello, authorization, newH
     return annotations?.readOnlyHint === true || annotations?.idempotentHint === true;
   };
 
-  return { cached, told, learn, refresh, forget, inTime, mayUseCursor, tool, isSafeTool };
+  return { cached, told, missed, isOwed, learn, refresh, forget, inTime, mayUseCursor, tool, isSafeTool };
 }
 
 function itemsOf(method: ListMethod, list: WholeList): string {

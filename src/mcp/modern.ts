@@ -132,6 +132,9 @@ export function createModern(options: ModernOptions): Modern {
   });
   const listAnswers = createListAnswers({
     lists,
+    clock,
+    random: options.random,
+    connect: upstream.connect,
     session: () => upstream.session,
     hello: () => hello,
     newHands,

@@ -125,6 +125,9 @@ export function createRelay(options: RelayOptions): Relay {
   const settings = createSettings({ forward, newHands, inTime: lists.inTime });
   const listAnswers = createListAnswers({
     lists,
+    clock,
+    random: options.random,
+    connect: upstream.connect,
     session: () => upstream.session,
     hello: () => hello,
     newHands,
