@@ -81,6 +81,8 @@ async function askAll(state: State, { phase, scene, onWaiting }: Asking) {
   const client = spawn();
   const questions = new Questions(client, state);
   for (const row of ['server/discover', 'ping', 'initialize'] as const) await questions.ask(row);
+  // Time enough for what they may begin.
+  for (let round = 0; round < 100; round += 1) await client.request('ping');
   const atStart = { requests: upstream.requests.length - requests, ...done() };
   if (phase === 'after initialized') client.notify('notifications/initialized');
   await state.next?.(scene, client);
