@@ -1,3 +1,5 @@
+import { itemsOf, replaced, spanOf, textAt } from './json-text.ts';
+
 /** JSON-RPC ids as they come: unusual ones, too (P9). A bigint is an integer that a double does not hold. */
 export type MessageId = string | number | bigint | null;
 
@@ -33,13 +35,18 @@ export function isResponse(message: Message): message is Message & { id: Message
 
 /**
  * The messages in a piece of JSON text: one, or several of a batch (2025-03-26). Throws SyntaxError.
- * A single message keeps its own bytes; only line breaks, which JSON allows between tokens alone, become spaces.
+ * Each keeps its own bytes; only line breaks, which JSON allows between tokens alone, become spaces.
  */
 export function parseMessages(text: string): RawMessage[] {
   const json: unknown = JSON.parse(text);
-  if (Array.isArray(json)) return json.filter(isObject).map((message) => ({ raw: jsonOf(message), message }));
-  if (!isObject(json)) throw new SyntaxError('not a JSON-RPC message');
-  return [{ raw: /[\r\n]/.test(text) ? text.replace(/[\r\n]+/g, ' ') : text, message: withExactIds(text, json) }];
+  const raw = /[\r\n]/.test(text) ? text.replace(/[\r\n]+/g, ' ') : text;
+  if (isObject(json)) return [{ raw, message: withExactIds(raw, json) }];
+  if (!Array.isArray(json)) throw new SyntaxError('not a JSON-RPC message');
+  const elements = itemsOf(raw, raw.indexOf('[')).map((span) => textAt(raw, span));
+  return elements.flatMap((element, nth) => {
+    const message: unknown = json[nth];
+    return isObject(message) ? [{ raw: element, message: withExactIds(element, message) }] : [];
+  });
 }
 
 /** The same for the bytes of a server: what is no JSON-RPC message holds none. */
@@ -52,26 +59,44 @@ export function parseOrNothing(text: string): RawMessage[] {
 }
 
 /** Two ids that a double cannot tell apart are two ids, and an answer of ours carries the id that was asked with. */
-function withExactIds(text: string, message: Message): Message {
-  const isRounded = (id: unknown) => typeof id === 'number' && Number.isInteger(id) && !Number.isSafeInteger(id);
-  if (!isRounded(message.id) && !isRounded(message.params?.requestId)) return message;
-  const tagged = text.replace(/"[^"\\]*(?:\\.[^"\\]*)*"|(?<![\d.eE+-])-?\d{16,}(?![\d.eE])/g, (token) =>
-    token.startsWith('"') ? token : `"${integerTag}${token}"`,
-  );
-  return JSON.parse(tagged, (_name, value: unknown) =>
-    typeof value === 'string' && value.startsWith('\0integer:') ? BigInt(value.slice('\0integer:'.length)) : value,
-  ) as Message;
+function withExactIds(raw: string, message: Message): Message {
+  const exact = (value: unknown, ...path: string[]) => {
+    if (typeof value !== 'number' || !Number.isInteger(value) || Number.isSafeInteger(value)) return undefined;
+    const digits = textAt(raw, spanOf(raw, ...path) ?? { start: 0, end: 0 });
+    return /^-?\d+$/.test(digits) ? BigInt(digits) : undefined;
+  };
+  const id = exact(message.id, 'id');
+  const requestId = exact(message.params?.requestId, 'params', 'requestId');
+  return {
+    ...message,
+    ...(id === undefined ? {} : { id }),
+    ...(requestId === undefined ? {} : { params: { ...message.params, requestId } }),
+  };
 }
 
-/** Marks, in JSON text, an integer that is passing through a string. */
-const integerTag = '\\u0000integer:';
+/** The same message with another id; nothing else of it changes. */
+export function withId(raw: string, id: MessageId): string {
+  const span = spanOf(raw, 'id');
+  if (span) return replaced(raw, span, jsonOf(id));
+  const start = raw.indexOf('{') + 1;
+  return replaced(raw, { start, end: start }, `"id":${jsonOf(id)},`);
+}
 
-/** JSON text of a value that may hold bigints. */
+/** The same cancellation, of another request. */
+export function withRequestId(raw: string, id: MessageId): string {
+  const span = spanOf(raw, 'params', 'requestId');
+  return span ? replaced(raw, span, jsonOf(id)) : raw;
+}
+
+/** JSON text of a value that may hold bigints. They pass through strings. */
 export function jsonOf(value: unknown): string {
-  const text = JSON.stringify(value, (_name, member: unknown) =>
-    typeof member === 'bigint' ? `\0integer:${member}` : member,
-  );
-  return text.includes(integerTag) ? text.replace(/"\\u0000integer:(-?\d+)"/g, '$1') : text;
+  let tagged = false;
+  const text = JSON.stringify(value, (_name, member: unknown) => {
+    if (typeof member !== 'bigint') return member;
+    tagged = true;
+    return `\0integer:${member}`;
+  });
+  return tagged ? text.replace(/"\\u0000integer:(-?\d+)"/g, '$1') : text;
 }
 
 export function resultLine(id: MessageId, result: unknown): string {

@@ -1,7 +1,7 @@
 import type { Log } from '../log.ts';
 import type { Delivery } from './exchange.ts';
 import type { Hands } from './hands.ts';
-import { jsonOf, type MessageId, notificationLine, type RawMessage } from './messages.ts';
+import { type MessageId, notificationLine, type RawMessage, withId, withRequestId } from './messages.ts';
 import type { Session } from './session.ts';
 import type { Upstream } from './upstream.ts';
 
@@ -43,15 +43,14 @@ export function createServerRequests({ upstream, log, newHands, send }: ServerRe
     // Servers count anew in each session. A late answer to the old question must not become one to the new question.
     const alias = `notion-mcp-bridge:again:${++aliases}`;
     asked.set(alias, { id, epoch });
-    return send(jsonOf({ ...message, id: alias }));
+    return send(withId(raw, alias));
   };
 
   const withdraw: ServerRequests['withdraw'] = async ({ raw, message }) => {
     const requestId = message.params?.requestId as MessageId;
     const [known] = [...asked].find(([, { id }]) => id === requestId) ?? [requestId];
     asked.delete(known);
-    const params = { ...message.params, requestId: known };
-    await send(known === requestId ? raw : jsonOf({ ...message, params }));
+    await send(known === requestId ? raw : withRequestId(raw, known));
   };
 
   const sessionEnded = ({ epoch }: Session) => {
@@ -72,7 +71,7 @@ export function createServerRequests({ upstream, log, newHands, send }: ServerRe
     // A late answer to a session that is over answers nobody.
     if (!question) return;
     const { id, epoch } = question;
-    await passOn(id === known ? raw : jsonOf({ ...message, id }), epoch);
+    await passOn(id === known ? raw : withId(raw, id), epoch);
   };
 
   /** A notification is about the present session; without one there is nothing to say. */

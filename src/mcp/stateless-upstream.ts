@@ -7,7 +7,8 @@ import { createAuthorizedExchange, type Post } from './authorized-exchange.ts';
 import { firstModern, isModernRevision, metaFor, metaKeys, supportedBy } from './eras.ts';
 import type { Delivery } from './exchange.ts';
 import type { Hands } from './hands.ts';
-import { isResponse, jsonOf, type Message, type RawMessage } from './messages.ts';
+import { itemsOf, replaced, type Span, spanOf, textAt } from './json-text.ts';
+import { isResponse, type Message, type RawMessage } from './messages.ts';
 import { faultOf, mirroredHeaders, type Tool } from './mirrored-headers.ts';
 import { createRedelivery } from './redelivery.ts';
 import type { ServerDescription, Session } from './session.ts';
@@ -78,7 +79,7 @@ export function createStatelessUpstream(options: StatelessOptions): StatelessUps
 
   /** A tool whose annotations are invalid is not shown (2026-07-28, Schema Extension); all else keeps its bytes. */
   const screen = (incoming: RawMessage): RawMessage => {
-    const { message } = incoming;
+    const { message, raw } = incoming;
     const tools = message.result?.tools;
     if (!isResponse(message) || !Array.isArray(tools)) return incoming;
     const shown = tools.filter((tool: Tool) => {
@@ -89,8 +90,10 @@ export function createStatelessUpstream(options: StatelessOptions): StatelessUps
       return fault === undefined;
     });
     if (shown.length === tools.length) return incoming;
+    const all = spanOf(raw, 'result', 'tools') as Span;
+    const kept = itemsOf(raw, all.start).filter((_tool, nth) => shown.includes(tools[nth]));
     const screened = { ...message, result: { ...message.result, tools: shown } };
-    return { raw: jsonOf(screened), message: screened };
+    return { raw: replaced(raw, all, `[${kept.map((tool) => textAt(raw, tool)).join(',')}]`), message: screened };
   };
 
   /** A request of our own, on behalf of the client. */
