@@ -4,7 +4,7 @@ import { ConnectionError, type Http, type HttpRequest, type HttpResponse, readBo
 import { type Challenge, parseChallenge } from '../oauth/discovery.ts';
 import { parseRetryAfter } from '../oauth/refresh.ts';
 import { readEvents, type StreamPosition } from './event-stream.ts';
-import { isResponse, type MessageId, parseOrNothing, type RawMessage } from './messages.ts';
+import { isResponse, type MessageId, parseOrNothing, type RawMessage, withId } from './messages.ts';
 import { createVigil, type Vigil } from './vigil.ts';
 
 /** What came of one message, as evidence of what upstream did with it (P8). */
@@ -18,7 +18,7 @@ export type Delivery =
   | { kind: 'session-gone' }
   /** Not served now: upstream surely did not act. */
   | { kind: 'busy'; status: number; retryAfter: number | undefined }
-  /** Upstream said no, with a JSON-RPC error or in words of its own. `raw`: the answer to the request, not handed on. */
+  /** Upstream said no, with a JSON-RPC error or in words of its own. `raw`: that error as the answer to the request, not handed on. */
   | { kind: 'refused'; status: number; error?: unknown; raw?: string; text: string }
   /** `untrusted`: nobody vouches for the server's certificate. */
   | { kind: 'not-sent'; why: string; untrusted?: boolean }
@@ -106,7 +106,7 @@ export function createExchange(http: Http, clock: Clock, random: () => number) {
     vigil: Vigil,
     signal: AbortSignal,
   ): Promise<Delivery> {
-    const type = response.header('content-type')?.split(';')[0]?.trim().toLowerCase();
+    const type = typeOf(response);
     if (outgoing.answerTo === undefined || response.status === 202) {
       response.body.resume();
       return outgoing.answerTo === undefined
@@ -189,25 +189,35 @@ export function createExchange(http: Http, clock: Clock, random: () => number) {
 
 async function readRefusal(response: HttpResponse, outgoing: Outgoing): Promise<Delivery> {
   const { status } = response;
-  const text = await readBody(response, errorBodyLimit).catch(() => '');
+  const isJson = typeOf(response)?.endsWith('json');
+  const text = await readBody(response, isJson ? answerLimit : errorBodyLimit).catch(() => '');
   const challenge = parseChallenge(response.header('www-authenticate'));
   if (status === 401) return { kind: 'challenged', status, challenge };
   if (status === 403 && challenge.error === 'insufficient_scope') return { kind: 'challenged', status, challenge };
   if (status === 404 && outgoing.headers['mcp-session-id'] !== undefined) return { kind: 'session-gone' };
   const retryAfter = parseRetryAfter(response.header('retry-after'));
   if (status === 429 || (status === 503 && retryAfter !== undefined)) return { kind: 'busy', status, retryAfter };
-  if (status >= 500) return { kind: 'ambiguous', why: `status ${status}` };
   const [parsed] = parseOrNothing(text);
-  if (!parsed || !isRpcError(parsed.message.error)) return refusal(status, text.slice(0, 500));
-  if (!answers(parsed, outgoing.answerTo)) return { ...refusal(status, text), error: parsed.message.error };
-  if (outgoing.stateless) return { ...refusal(status, text), error: parsed.message.error, raw: parsed.raw };
-  await outgoing.onMessage(parsed);
-  return { kind: 'answered' };
+  const isError = parsed !== undefined && isRpcError(parsed.message.error);
+  const isAnswer = isError && answers(parsed, outgoing.answerTo);
+  // An error that names the request is the server's answer; anything else may come from somebody in front of it.
+  if (status >= 500 && !isAnswer) return { kind: 'ambiguous', why: `status ${status}` };
+  if (!isError) return refusal(status, text.slice(0, 500));
+  if (isAnswer && !outgoing.stateless) {
+    await outgoing.onMessage(parsed);
+    return { kind: 'answered' };
+  }
+  const raw = withId(parsed.raw, outgoing.answerTo ?? null);
+  return { ...refusal(status, text.slice(0, 500)), error: parsed.message.error, raw };
 }
 
 /** An OAuth error is in a member of the same name (RFC 6750 section 3.1), as a text that no client of ours could read. */
 function isRpcError(error: unknown): boolean {
   return typeof error === 'object' && error !== null && 'code' in error;
+}
+
+function typeOf(response: HttpResponse): string | undefined {
+  return response.header('content-type')?.split(';')[0]?.trim().toLowerCase();
 }
 
 /** Redirects are not followed: the token is for this URL. What is behind the path may be nobody's business. */

@@ -4,7 +4,7 @@ import type { Challenge } from '../oauth/discovery.ts';
 import { errorOf, resultTo, staleCursorLine } from './answers.ts';
 import type { Delivery } from './exchange.ts';
 import type { Hands } from './hands.ts';
-import { errorLine, type RawMessage, type Request } from './messages.ts';
+import { errorLine, type RawMessage, type Request, withId } from './messages.ts';
 import type { SignInOffers } from './sign-in-offers.ts';
 import type { Upstream } from './upstream.ts';
 
@@ -90,7 +90,9 @@ export function createForwarding({
           continue;
         }
         if (line !== undefined && line !== 'again') return line;
-        if (delivery.error !== undefined) return delivery.raw ?? errorLine(request.id, delivery.error);
+        // It may be our `initialize` that was refused.
+        if (delivery.raw !== undefined) return withId(delivery.raw, request.id);
+        if (delivery.error !== undefined) return errorLine(request.id, delivery.error);
       }
       if (delivery.kind === 'session-gone' && epoch !== undefined) return staleCursorLine(request.id);
       if (delivery.kind !== 'challenged') throw errorOf(delivery, request, resendable);
