@@ -81,29 +81,6 @@ test('reading ahead for a session that is over leaves the new one alone', async 
   expect(upstream.count({ rpc: 'initialize' })).toBe(2);
 });
 
-test('a question of a lost session is cancelled at the client, and its late answer reaches nobody', async () => {
-  const { upstream, client } = await connected({}, { capabilities: { elicitation: {} } });
-  const first = client.call('ask', { message: 'one?' });
-  const question = (await client.receive(({ method }) => method === 'elicitation/create')).json;
-  await upstream.dropSessions();
-  const cancelled = await client.receive(({ method }) => method === 'notifications/cancelled');
-  expect(cancelled.json.params.requestId).toBe(question.id);
-  expect((await first).result.content[0].text).toMatch(/^OUTCOME_UNKNOWN/);
-
-  // The new session counts from the same number, and the answer to the old question comes while the new one waits.
-  const second = client.call('ask', { message: 'two?' });
-  const again = (await client.receive(({ params }) => params?.message === 'two?')).json;
-  client.send({ id: question.id, result: { action: 'accept', content: { answer: 'belated' } } });
-  client.send({ id: again.id, result: { action: 'accept', content: { answer: 'timely' } } });
-  expect(JSON.parse((await second).result.content[0].text).content).toEqual({ answer: 'timely' });
-  expect(JSON.stringify(upstream.requests)).not.toContain('belated');
-
-  const third = client.call('ask', { message: 'three?' });
-  const last = (await client.receive(({ params }) => params?.message === 'three?')).json;
-  client.send({ id: last.id, result: { action: 'decline' } });
-  expect((await third).result.content[0].text).toBe('{"action":"decline"}');
-});
-
 test('a restart of the server is not noticed', async () => {
   const { upstream, client } = await connected();
   await upstream.restart();

@@ -30,7 +30,7 @@ export interface ServerRequests {
 export function createServerRequests({ upstream, log, newHands, send }: ServerRequestsOptions): ServerRequests {
   /** By the id that the client knows. */
   const asked = new Map<MessageId, { id: MessageId; epoch: number }>();
-  /** Ids of sessions that are over, whose answers may still come. */
+  /** Ids of questions that are withdrawn, or of sessions that are over: their answers may still come. */
   const orphaned = new Set<MessageId>();
   let aliases = 0;
 
@@ -49,7 +49,7 @@ export function createServerRequests({ upstream, log, newHands, send }: ServerRe
   const withdraw: ServerRequests['withdraw'] = async ({ raw, message }) => {
     const requestId = message.params?.requestId as MessageId;
     const [known] = [...asked].find(([, { id }]) => id === requestId) ?? [requestId];
-    asked.delete(known);
+    if (asked.delete(known)) orphaned.add(known);
     await send(known === requestId ? raw : withRequestId(raw, known));
   };
 

@@ -89,6 +89,34 @@ function byItself({ id, method }: { id?: unknown; method?: string }): Answer {
   return { body: JSON.stringify({ jsonrpc: '2.0', id, error: { code: -32601, message: 'Method not found' } }) };
 }
 
+export interface Sessions {
+  /** Begins a session at each `initialize`; what names another one is unknown (404). */
+  keep(script: Script): Script;
+  /** The present session is over. */
+  end(): void;
+}
+
+export function sessions(): Sessions {
+  let nth = 0;
+  let isOpen = false;
+  const name = () => (isOpen ? `session-${nth}` : undefined);
+  const keep =
+    (script: Script): Script =>
+    (arrived) => {
+      const { id, method } = arrived.json;
+      if (method !== 'initialize')
+        return arrived.request.headers['mcp-session-id'] === name() ? script(arrived) : { status: 404 };
+      nth += 1;
+      isOpen = true;
+      const headers = { 'content-type': 'application/json', 'mcp-session-id': name() as string };
+      return { ...answered(id, described), headers };
+    };
+  const end = () => {
+    isOpen = false;
+  };
+  return { keep, end };
+}
+
 /** A JSON answer with this result. */
 export function answered(id: unknown, result: unknown): Answer {
   return { body: JSON.stringify({ jsonrpc: '2.0', id, result }) };
