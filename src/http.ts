@@ -1,6 +1,7 @@
 import { Agent as HttpAgent, request as httpRequest, type IncomingMessage } from 'node:http';
 import { Agent as HttpsAgent, request as httpsRequest } from 'node:https';
 import type { Socket } from 'node:net';
+import { networkInterfaces } from 'node:os';
 import { text as readText } from 'node:stream/consumers';
 import { HttpsProxyAgent } from 'https-proxy-agent';
 import { type Clock, createDeadline } from './clock.ts';
@@ -47,7 +48,7 @@ export interface Http {
   request(url: URL, request: HttpRequest): Promise<HttpResponse>;
   /** A `fetch` for oauth4webapi: no redirects, body at most 1 MB; 30 s, or until the caller's own `signal`. @throws ConnectionError */
   readonly fetch: (url: string, init: FetchInit) => Promise<Response>;
-  /** Ends idle connections: after a gap in the clock none of them can be trusted. */
+  /** Ends idle connections, when none of them can be trusted any more. */
   closeIdle(): void;
 }
 
@@ -59,8 +60,15 @@ interface FetchInit {
 }
 
 const connectTimeout = 10_000;
+/**
+ * A connection whose other end is gone without a word (another network, sleep) is found by the kernel after this much
+ * silence, ms, and ten probes a second apart: in the time in which silence of a server is (product.md 4).
+ */
+const halfOpen = 30_000;
 const recentIdle = 2_000;
 const pooledIdle = 60_000;
+/** Looking at the addresses of this machine takes longer than a small request, ms. */
+const addressesKept = 1_000;
 const fetchBodyLimit = 1024 * 1024;
 const fetchTimeout = 30_000;
 
@@ -77,12 +85,17 @@ function isLoopback(hostname: string): boolean {
 /** The URL of the proxy for a URL, or '' where there is none. */
 export type ProxyFor = (url: string) => string;
 
-/** `proxyFor` is never asked about this machine: the sign-in's own listener must not be looked for elsewhere. */
-export function createHttp(clock: Clock, proxyFor: ProxyFor = () => ''): Http {
+/**
+ * `proxyFor` is never asked about this machine: the sign-in's own listener must not be looked for elsewhere.
+ * `addresses`: those of this machine, in one text.
+ */
+export function createHttp(clock: Clock, proxyFor: ProxyFor = () => '', addresses = ownAddresses): Http {
   /** By the URL of the proxy; '' is no proxy. */
   const pools = new Map<string, Pools>();
   let lastWall = clock.now();
   let lastMonotonic = clock.monotonic();
+  let lastAddresses = addresses();
+  let lookedAt = lastMonotonic;
   const closeIdle = () => {
     for (const { pooled, recent, new: fresh } of pools.values()) {
       for (const { http, https } of [pooled, recent, fresh]) {
@@ -107,11 +120,21 @@ export function createHttp(clock: Clock, proxyFor: ProxyFor = () => ''): Http {
     if (Math.abs(gap) > recentIdle) closeIdle();
   };
 
+  /** In another network the connections of the last one are dead, and nobody says so: what is sent on them waits for minutes. */
+  const closeAfterMove = () => {
+    if (clock.monotonic() - lookedAt < addressesKept) return;
+    lookedAt = clock.monotonic();
+    const present = addresses();
+    if (present !== lastAddresses) closeIdle();
+    lastAddresses = present;
+  };
+
   const request = (url: URL, init: HttpRequest) => {
     if (!isTrustworthy(url)) {
       throw new BridgeError('CONFIG_INVALID', `${url.protocol}//${url.host} is neither https nor on this machine`);
     }
     closeAfterGap();
+    closeAfterMove();
     const pool = poolsFor(url)[init.connection ?? 'pooled'];
     return exchange(url, init, url.protocol === 'https:' ? pool.https : pool.http);
   };
@@ -136,6 +159,16 @@ export function createHttp(clock: Clock, proxyFor: ProxyFor = () => ''): Http {
   };
 
   return { request, fetch, closeIdle };
+}
+
+function ownAddresses(): string {
+  try {
+    const all = Object.values(networkInterfaces()).flatMap((found) => found ?? []);
+    return all.map(({ address }) => address).join();
+  } catch {
+    // Some sandboxes do not tell.
+    return '';
+  }
 }
 
 type Pool = { http: HttpAgent; https: HttpAgent };
@@ -169,6 +202,7 @@ function exchange(url: URL, init: HttpRequest, agent: HttpAgent): Promise<HttpRe
     init.unsentSignal?.addEventListener('abort', giveUp);
     const connected = () => {
       sent = true;
+      request.socket?.setKeepAlive(true, halfOpen);
       init.onSent?.();
       clearTimeout(slow);
       init.unsentSignal?.removeEventListener('abort', giveUp);
@@ -198,9 +232,10 @@ function asResponse(message: IncomingMessage): HttpResponse {
 }
 
 /** The whole body as text. @throws ConnectionError when it breaks off or is longer than `limit` bytes. */
-export async function readBody(response: HttpResponse, limit: number): Promise<string> {
+export async function readBody(response: HttpResponse, limit: number, onBytes?: () => void): Promise<string> {
   let length = 0;
   response.body.on('data', (chunk: Buffer) => {
+    onBytes?.();
     length += chunk.length;
     if (length > limit) response.body.destroy(new Error(`the answer is longer than ${limit} bytes`));
   });

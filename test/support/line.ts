@@ -1,5 +1,5 @@
 import { type RawClient, spawnRaw } from './raw-client.ts';
-import { type Script, type ScriptedUpstream, scriptedUpstream } from './scripted-upstream.ts';
+import { type Others, type Script, type ScriptedUpstream, scriptedUpstream } from './scripted-upstream.ts';
 import { homeInTest } from './spawn-bridge.ts';
 
 export interface Line {
@@ -8,8 +8,8 @@ export interface Line {
 }
 
 /** A greeted client, the bridge, and a server whose bytes the test decides. */
-export async function line(script: Script): Promise<Line> {
-  const upstream = await scriptedUpstream(script);
+export async function line(script: Script, other?: Others): Promise<Line> {
+  const upstream = await scriptedUpstream(script, other);
   const client = spawnRaw({ home: await homeInTest(), url: upstream.url });
   await client.hello();
   return { upstream, client };

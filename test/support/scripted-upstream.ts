@@ -25,14 +25,21 @@ export interface ScriptedUpstream {
   url: string;
   /** POSTs in the order of their arrival. */
   arrived: readonly Arrived[];
-  /** The methods of all that were no POSTs. */
-  others: readonly (string | undefined)[];
+  /** All that were no POSTs. */
+  others: readonly IncomingMessage[];
   /** Resolves with the n-th POST that matches, past or to come. */
   waitFor(matches: (arrived: Arrived) => boolean, nth?: number): Promise<Arrived>;
+  /** The same for what is no POST. */
+  waitForOther(matches: (request: IncomingMessage) => boolean, nth?: number): Promise<IncomingMessage>;
 }
 
 /** `own`: the script writes the response itself, or never. Undefined: the server answers as it would. */
 export type Script = (arrived: Arrived) => Answer | 'own' | undefined;
+
+/** Answers a request that is no POST; by itself the server offers no event stream (405). */
+export type Others = (request: IncomingMessage, response: ServerResponse) => void;
+
+const noStream: Others = (_request, response) => void response.writeHead(405).end();
 
 /** Capabilities of the scripted server, unless its script answers `initialize` itself. */
 const described = {
@@ -45,17 +52,22 @@ const described = {
  * An MCP server without an SDK, whose bytes a test decides: for what a real one never says. By itself it answers
  * `initialize` and `ping`, takes notifications, and knows no other method.
  */
-export async function scriptedUpstream(script: Script): Promise<ScriptedUpstream> {
+export async function scriptedUpstream(script: Script, other: Others = noStream): Promise<ScriptedUpstream> {
   const arrived: Arrived[] = [];
-  const others: (string | undefined)[] = [];
+  const others: IncomingMessage[] = [];
   const watchers = new Set<() => void>();
+  const note = <T>(list: T[], entry: T) => {
+    list.push(entry);
+    for (const watcher of [...watchers]) watcher();
+  };
   const server = createServer(async (request, response) => {
-    if (request.method !== 'POST') others.push(request.method);
-    if (request.method !== 'POST') return void response.writeHead(405).end();
+    if (request.method !== 'POST') {
+      note(others, request);
+      return other(request, response);
+    }
     const raw = await text(request);
     const entry = { raw, json: JSON.parse(raw), request, response, socket: request.socket };
-    arrived.push(entry);
-    for (const watcher of [...watchers]) watcher();
+    note(arrived, entry);
     const answer = script(entry) ?? byItself(entry.json);
     if (answer === 'own') return;
     const { status = 200, headers = { 'content-type': 'application/json' }, body } = answer;
@@ -68,10 +80,10 @@ export async function scriptedUpstream(script: Script): Promise<ScriptedUpstream
     server.closeAllConnections();
     await new Promise((resolve) => server.close(resolve));
   });
-  const waitFor = (matches: (arrived: Arrived) => boolean, nth = 1) =>
-    new Promise<Arrived>((resolve) => {
+  const waitIn = <T>(list: T[], matches: (entry: T) => boolean, nth = 1) =>
+    new Promise<T>((resolve) => {
       const look = () => {
-        const found = arrived.filter(matches)[nth - 1];
+        const found = list.filter(matches)[nth - 1];
         if (!found) return;
         watchers.delete(look);
         resolve(found);
@@ -79,7 +91,13 @@ export async function scriptedUpstream(script: Script): Promise<ScriptedUpstream
       watchers.add(look);
       look();
     });
-  return { url: `http://127.0.0.1:${(server.address() as AddressInfo).port}/mcp`, arrived, others, waitFor };
+  return {
+    url: `http://127.0.0.1:${(server.address() as AddressInfo).port}/mcp`,
+    arrived,
+    others,
+    waitFor: (matches, nth) => waitIn(arrived, matches, nth),
+    waitForOther: (matches, nth) => waitIn(others, matches, nth),
+  };
 }
 
 function byItself({ id, method }: { id?: unknown; method?: string }): Answer {
