@@ -1,58 +1,8 @@
 import { type AddressInfo, createServer } from 'node:net';
-import { expect, onTestFinished, test } from 'vitest';
-import type { ConnectionRecord } from '../src/credentials/record.ts';
-import { createHttp } from '../src/http.ts';
-import { createHands } from '../src/mcp/hands.ts';
-import { createUpstream } from '../src/mcp/upstream.ts';
-import { createTokenSource } from '../src/token-source.ts';
-import { clockInTest } from './support/clock.ts';
-import { connectedRecord, hour } from './support/records.ts';
-import { answered, type Script, scriptedUpstream } from './support/scripted-upstream.ts';
-import { collectedLog, folderInTest, openStore } from './support/store-in-test.ts';
-
-const isCall = ({ json }: { json: { method?: string } }) => json.method === 'tools/call';
-const isPing = ({ json }: { json: { method?: string } }) => json.method === 'ping';
-
-/** A session, and one call in it, at a server whose silence the test decides. */
-async function calling(resendable: boolean, script: Script, special: { at?: string; accessToken?: string } = {}) {
-  const { at, accessToken } = special;
-  const server = await scriptedUpstream(script);
-  const clock = clockInTest();
-  const { log } = collectedLog();
-  const http = createHttp(clock);
-  const random = () => 1;
-  const { store } = openStore(await folderInTest(), server.url, clock);
-  if (accessToken !== undefined) await store.update(() => signedIn(server.url, accessToken, clock.now()));
-  const upstream = createUpstream({
-    url: new URL(at ?? server.url),
-    http,
-    tokens: createTokenSource({ store, http, clock, log, random }),
-    clock,
-    log,
-    random,
-    hello: () => ({}),
-    onMessage: async () => undefined,
-    onSession: () => undefined,
-    onSessionEnd: () => undefined,
-  });
-  onTestFinished(() => upstream.close());
-  const hands = createHands(clock, 30_000, new AbortController().signal);
-  const raw = JSON.stringify({ jsonrpc: '2.0', id: 'call', method: 'tools/call', params: { name: 'any' } });
-  const delivery = upstream.deliver({ raw, answerTo: 'call', resendable, hands }).finally(hands.release);
-  /** The server says nothing for 30 s, and then not even that it is there. */
-  const dies = async (nth = 1) => {
-    await server.waitFor(isCall, nth);
-    clock.advance(30_000);
-    await server.waitFor(isPing, nth);
-    clock.advance(10_000);
-  };
-  return { server, clock, delivery, dies };
-}
-
-function signedIn(resource: string, access_token: string, now: number): ConnectionRecord {
-  const lifetime = { issuedAt: now, expiresAt: now + hour };
-  return { ...connectedRecord({ resource }, { access_token, ...lifetime }), upstreamUrl: resource };
-}
+import { expect, test } from 'vitest';
+import { calling, isCall, isPing } from './support/calling.ts';
+import { answered, openStream, type Script } from './support/scripted-upstream.ts';
+import { deferred } from './support/upstream/deferred.ts';
 
 const silent: Script = (arrived) => (isCall(arrived) || isPing(arrived) ? 'own' : undefined);
 
@@ -130,4 +80,117 @@ test('a server that is away is looked for every few seconds, as long as a call m
   }
   expect(await delivery).toMatchObject({ kind: 'not-sent' });
   expect(waits).toEqual([500, 1_000, 2_000, ...Array(7).fill(4_000)]);
+});
+
+const message = (text: object) => `data: ${JSON.stringify({ jsonrpc: '2.0', ...text })}\n\n`;
+const progress = message({ method: 'notifications/progress', params: { progressToken: 'p', progress: 1 } });
+const answer = message({ id: 'call', result: { content: [] } });
+
+/** Answers the call with a stream that the test writes, and pings as it says. */
+function streaming(onPing: Script = () => undefined): Script {
+  return (arrived) => {
+    if (isPing(arrived)) return onPing(arrived);
+    if (!isCall(arrived)) return undefined;
+    openStream(arrived);
+    return 'own';
+  };
+}
+
+// regression: a network that was away for the moment of the question made the server a dead one
+test('a sign of life that fails at once is asked for again until the 10 s are over', async () => {
+  let refusals = 5;
+  const { server, clock, delivery } = await calling(
+    false,
+    streaming(({ socket }) => {
+      if (refusals-- <= 0) return undefined;
+      socket.destroy();
+      return 'own';
+    }),
+  );
+  const { response } = await server.waitFor(isCall);
+  clock.advance(30_000);
+  for (let asked = 1; asked <= 5; asked += 1) {
+    await server.waitFor(isPing, asked);
+    await clock.untilSleeps(1_000);
+    clock.advance(1_000);
+  }
+  await server.waitFor(isPing, 6);
+  await clock.untilSleeps((ms) => ms === 30_000);
+  response.end(answer);
+  expect(await delivery).toEqual({ kind: 'answered' });
+});
+
+test('a server that refuses each question for a sign of life is dead after 10 s, and not before', async () => {
+  const { server, clock, delivery } = await calling(
+    false,
+    streaming(({ socket }) => {
+      socket.destroy();
+      return 'own';
+    }),
+  );
+  await server.waitFor(isCall);
+  clock.advance(30_000);
+  for (let asked = 1; asked <= 10; asked += 1) {
+    await server.waitFor(isPing, asked);
+    expect(await clock.untilSleeps(1_000, delivery)).toBe(1_000);
+    clock.advance(1_000);
+  }
+  expect(await delivery).toMatchObject({ kind: 'ambiguous', silent: true });
+});
+
+test('what comes on the connection of the call while a sign of life is asked for is one', async () => {
+  const told = deferred<void>();
+  const { server, clock, delivery } = await calling(
+    false,
+    streaming(() => 'own'),
+    { onMessage: async () => told.resolve() },
+  );
+  const { response } = await server.waitFor(isCall);
+  clock.advance(30_000);
+  await server.waitFor(isPing);
+  response.write(progress);
+  await told.promise;
+  clock.advance(10_000);
+  await clock.untilSleeps((ms) => ms === 30_000, delivery);
+  response.end(answer);
+  expect(await delivery).toEqual({ kind: 'answered' });
+});
+
+// regression: a client that did not read for 40 s lost an answer that had come, when the server was gone by then
+test('while the client does not take a message, nobody asks whether the server lives', async () => {
+  const offered = deferred<void>();
+  const taken = deferred<void>();
+  const onMessage = () => {
+    offered.resolve();
+    return taken.promise;
+  };
+  const { server, clock, delivery } = await calling(false, streaming(), { onMessage });
+  const { response } = await server.waitFor(isCall);
+  response.write(progress);
+  response.end(answer);
+  await offered.promise;
+  for (let minutes = 1; minutes <= 4; minutes += 1) {
+    await clock.untilSleeps((ms) => ms === 30_000);
+    clock.advance(30_000);
+  }
+  await clock.untilSleeps((ms) => ms === 30_000);
+  taken.resolve();
+  expect(await delivery).toEqual({ kind: 'answered' });
+  expect(server.arrived.filter(isPing)).toEqual([]);
+});
+
+test('an answer that comes in pieces is a sign of life with each', async () => {
+  const { server, clock, delivery } = await calling(false, (arrived) => (isCall(arrived) ? 'own' : undefined));
+  const { response } = await server.waitFor(isCall);
+  const [head = '', ...pieces] = answered('call', { content: [{}, {}, {}] }).body?.split(/(?={})/) ?? [];
+  response.writeHead(200, { 'content-type': 'application/json' }).write(head);
+  for (const piece of pieces) {
+    await fetch(server.url);
+    clock.advance(20_000);
+    response.write(piece);
+  }
+  await fetch(server.url);
+  response.end();
+  expect(await delivery).toEqual({ kind: 'answered' });
+  expect(server.arrived.filter(isPing)).toEqual([]);
 });

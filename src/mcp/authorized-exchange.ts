@@ -47,6 +47,7 @@ interface AuthorizedExchangeOptions {
 }
 
 const proofOfLifeBound = 10_000;
+const pingPause = 1_000;
 const brandNewWait = 1_000;
 const mostRounds = 8;
 
@@ -117,24 +118,33 @@ export function createAuthorizedExchange(options: AuthorizedExchangeOptions): Au
     }).finally(hands.take);
   };
 
-  /** Any HTTP answer at all counts, so no token is sent: by now this one may be known dead. */
+  /** A network that is away for a moment is no dead server: it is asked until the time is up. */
   const givesSignOfLife = async (session: Session | undefined): Promise<boolean> => {
-    const headers = sessionHeaders(session, undefined);
     const deadline = createDeadline(clock, proofOfLifeBound);
+    let isAlive = false;
+    while (!isAlive && !deadline.signal.aborted) {
+      isAlive = await answersPing(session, deadline.signal);
+      if (!isAlive) await clock.sleep(pingPause, deadline.signal);
+    }
+    deadline.release();
+    return isAlive;
+  };
+
+  /** Any HTTP answer at all counts, so no token is sent: by now this one may be known dead. */
+  const answersPing = async (session: Session | undefined, signal: AbortSignal): Promise<boolean> => {
+    const headers = sessionHeaders(session, undefined);
     try {
       const response = await http.request(url, {
         method: 'POST',
         headers: { ...headers, 'content-type': 'application/json', accept: 'application/json, text/event-stream' },
         body: JSON.stringify({ jsonrpc: '2.0', id: newId(), method: 'ping' }),
-        signal: deadline.signal,
+        signal,
         connection: 'new',
       });
       response.body.resume();
       return true;
     } catch {
       return false;
-    } finally {
-      deadline.release();
     }
   };
 

@@ -1,9 +1,9 @@
-import { backOff, type Clock } from '../clock.ts';
-import { BridgeError, describe } from '../errors.ts';
+import type { Clock } from '../clock.ts';
+import { describe } from '../errors.ts';
 import { ConnectionError, type Http, type HttpRequest, type HttpResponse, readBody } from '../http.ts';
 import { type Challenge, parseChallenge } from '../oauth/discovery.ts';
 import { parseRetryAfter } from '../oauth/refresh.ts';
-import { readEvents, type StreamPosition } from './event-stream.ts';
+import { readAnswerStream } from './answer-stream.ts';
 import { isResponse, type MessageId, parseOrNothing, type RawMessage, withId } from './messages.ts';
 import { createVigil, type Vigil } from './vigil.ts';
 
@@ -49,11 +49,8 @@ export interface Outgoing {
   isAlive: () => Promise<boolean>;
 }
 
-/** A half-open connection is found by the kernel, without traffic of ours, ms. */
-const halfOpen = 60_000;
 const errorBodyLimit = 64 * 1024;
 const answerLimit = 256 * 1024 * 1024;
-const firstResumeDelay = 1_000;
 
 export function createExchange(http: Http, clock: Clock, random: () => number) {
   /** Posts one message and sees it through to its answer. Never throws. */
@@ -84,10 +81,7 @@ export function createExchange(http: Http, clock: Clock, random: () => number) {
       outgoing.onHeaders?.(response);
       vigil.sawBytes();
       if (response.status >= 400) return await readRefusal(response, outgoing);
-      if (outgoing.longLived) {
-        vigil.end();
-        response.body.socket.setKeepAlive(true, halfOpen);
-      }
+      if (outgoing.longLived) vigil.end();
       return await readAnswer(response, outgoing, vigil, signal);
     } catch (error) {
       if (outgoing.cancelled.aborted) return { kind: 'cancelled' };
@@ -122,68 +116,33 @@ export function createExchange(http: Http, clock: Clock, random: () => number) {
       response.body.resume();
       return refusal(response.status, `the server answered with ${type ?? 'no content type'}`);
     }
-    const messages = parseOrNothing(await readBody(response, answerLimit));
+    const messages = parseOrNothing(await readBody(response, answerLimit, vigil.sawBytes));
+    vigil.end();
     for (const message of messages) await outgoing.onMessage(message);
     return messages.some((message) => answers(message, outgoing.answerTo))
       ? { kind: 'answered' }
       : { kind: 'ambiguous', why: 'the server answered without a response to the request' };
   }
 
-  /** Resumes a cut stream for as long as it has an event id to resume from; without one the outcome is unknown. */
+  /** Without sessions a stream is not resumed: what a cut means is for the caller to say (2026-07-28). */
   async function readStream(
     first: HttpResponse,
     outgoing: Outgoing,
     vigil: Vigil,
     signal: AbortSignal,
   ): Promise<Delivery> {
-    const position: StreamPosition = {};
     let answered = false;
     const onEvent = async (data: string) => {
       for (const message of parseOrNothing(data)) {
         answered ||= answers(message, outgoing.answerTo);
-        await outgoing.onMessage(message);
+        if (answered) vigil.end();
+        await vigil.unheeded(outgoing.onMessage(message));
       }
     };
-    let response: HttpResponse | undefined = first;
-    for (let attempt = 0; ; attempt++) {
-      try {
-        if (response) await readEvents(response.body, position, onEvent, vigil.sawBytes);
-      } catch (error) {
-        if (signal.aborted && !answered) throw error;
-      }
-      if (answered) return { kind: 'answered' };
-      if (position.lastEventId === undefined || outgoing.stateless)
-        return { kind: 'ambiguous', why: 'the answer was cut off' };
-      await clock.sleep(position.retry ?? backOff(attempt, random, firstResumeDelay), signal);
-      const resumed = await resume(outgoing, position.lastEventId, signal);
-      if (resumed && 'kind' in resumed) return resumed;
-      response = resumed;
-    }
-  }
-
-  async function resume(
-    outgoing: Outgoing,
-    lastEventId: string,
-    signal: AbortSignal,
-  ): Promise<HttpResponse | Delivery | undefined> {
-    const ask = async (refused: boolean) => {
-      const again = await outgoing.headersAgain(refused, signal);
-      const headers = { ...again, accept: 'text/event-stream', 'last-event-id': lastEventId };
-      const response = await http.request(outgoing.url, { method: 'GET', headers, signal, connection: 'new' });
-      if (response.status !== 200) response.body.resume();
-      return response;
-    };
-    try {
-      let response = await ask(false);
-      if (response.status === 401) response = await ask(true);
-      if (response.status === 200) return response;
-      return response.status >= 500
-        ? undefined
-        : { kind: 'ambiguous', why: `the answer was cut off (status ${response.status} on resuming)` };
-    } catch (error) {
-      if (signal.aborted) throw error;
-      return error instanceof BridgeError ? { kind: 'ambiguous', why: describe(error) } : undefined;
-    }
+    const { url, headersAgain, stateless } = outgoing;
+    const parts = { http, clock, random, url, signal, headersAgain, onEvent, onBytes: vigil.sawBytes };
+    const why = await readAnswerStream(first, { ...parts, isResumable: !stateless, isAnswered: () => answered });
+    return why === undefined ? { kind: 'answered' } : { kind: 'ambiguous', why };
   }
 }
 

@@ -6,6 +6,8 @@ const silence = 30_000;
 export interface Vigil {
   begin(): void;
   sawBytes(): void;
+  /** While we wait for this, the client perhaps, nobody listens to upstream, and its silence says nothing. */
+  unheeded<T>(wait: Promise<T>): Promise<T>;
   end(): void;
 }
 
@@ -13,12 +15,17 @@ export interface Vigil {
 export function createVigil(clock: Clock, exchange: AbortController, isAlive: () => Promise<boolean>): Vigil {
   const over = new AbortController();
   let lastBytes = 0;
+  let waits = 0;
+  const isQuiet = () => waits === 0 && clock.monotonic() - lastBytes >= silence;
   const watch = async () => {
     while (!over.signal.aborted) {
-      await clock.sleep(silence - (clock.monotonic() - lastBytes), over.signal);
-      if (over.signal.aborted || clock.monotonic() - lastBytes < silence) continue;
-      if (!(await isAlive()) && !over.signal.aborted) return exchange.abort();
-      lastBytes = clock.monotonic();
+      const left = silence - (clock.monotonic() - lastBytes);
+      await clock.sleep(waits > 0 ? silence : left, over.signal);
+      if (over.signal.aborted || !isQuiet()) continue;
+      const died = !(await isAlive());
+      // What came meanwhile on the connection of the request is a sign of life, too.
+      if (died && isQuiet() && !over.signal.aborted) return exchange.abort();
+      sawBytes();
     }
   };
   const sawBytes = () => {
@@ -28,5 +35,14 @@ export function createVigil(clock: Clock, exchange: AbortController, isAlive: ()
     sawBytes();
     void watch();
   };
-  return { begin, sawBytes, end: () => over.abort() };
+  const unheeded = async <T>(wait: Promise<T>) => {
+    waits += 1;
+    try {
+      return await wait;
+    } finally {
+      waits -= 1;
+      sawBytes();
+    }
+  };
+  return { begin, sawBytes, unheeded, end: () => over.abort() };
 }
