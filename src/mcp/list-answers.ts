@@ -13,7 +13,8 @@ interface ListAnswersOptions {
   lists: Lists;
   clock: Clock;
   random: () => number;
-  connect: Upstream['connect'];
+  /** Where no session looks out for its server by itself. */
+  connect?: Upstream['connect'];
   session(): Session | undefined;
   hello(): Record<string, unknown>;
   newHands(): Hands;
@@ -77,25 +78,34 @@ export function createListAnswers(options: ListAnswersOptions) {
 
   const withoutList = (request: Request, error: unknown): string => {
     const method = request.method as ListMethod;
+    const nothing = emptyResult(method) as WholeList;
     const isSignIn = error instanceof BridgeError && /^(REAUTH|AUTHORIZATION)_/.test(error.code);
-    if (!isSignIn && request.params?.cursor === undefined) {
-      lists.missed(method);
-      void catchUp();
+    if (!isSignIn) {
+      if (request.params?.cursor !== undefined) throw error;
+      // Reading ahead may have brought one. Whoever gets none hears of the first that comes.
+      const latest = lists.cached(method);
+      if (!latest) {
+        lists.missed(method);
+        void catchUp();
+        throw error;
+      }
+      lists.told(method, latest);
+      return resultTo(request, latest);
     }
-    if (!isSignIn) throw error;
-    const list: WholeList = method === 'tools/list' ? { tools: [connectTool] } : (emptyResult(method) as WholeList);
+    const list = method === 'tools/list' ? { tools: [connectTool] } : nothing;
     lists.told(method, list);
     return resultTo(request, list);
   };
 
   /** A client without tools calls none, and may never ask again: upstream is looked for until it can be told of a change (P7). */
   const catchUp = async () => {
-    if (catchingUp) return;
+    const { connect } = options;
+    if (catchingUp || !connect) return;
     catchingUp = true;
     for (let attempt = 0; lists.isOwed(); attempt++) {
       await clock.sleep(backOff(attempt, random, firstDelay));
       const hands = options.newHands();
-      const link = await options.connect(hands).catch(() => undefined);
+      const link = await connect(hands).catch(() => undefined);
       hands.release();
       // Then it is a sign-in that is missing, and that leads to a new session.
       if (link && 'kind' in link && link.kind === 'challenged') break;

@@ -127,7 +127,6 @@ export function createRelay(options: RelayOptions): Relay {
     lists,
     clock,
     random: options.random,
-    connect: upstream.connect,
     session: () => upstream.session,
     hello: () => hello,
     newHands,

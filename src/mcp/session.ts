@@ -3,7 +3,7 @@ import { describe } from '../errors.ts';
 import type { Http, HttpResponse } from '../http.ts';
 import type { Log } from '../log.ts';
 import type { AccessToken } from '../token-source.ts';
-import { readEvents, type StreamPosition } from './event-stream.ts';
+import { askedPause, mayPass, readEvents, resumption, type StreamPosition } from './event-stream.ts';
 import { parseOrNothing, type RawMessage } from './messages.ts';
 
 /** What upstream said in its answer to `initialize`. */
@@ -47,15 +47,13 @@ interface ListeningOptions {
   session: Session;
   token(refused: string | undefined, signal: AbortSignal): Promise<AccessToken | undefined>;
   onMessage(message: RawMessage): Promise<void>;
-  onGone(): void;
+  /** Whether the session is over; undefined when nobody could tell. */
+  isOver(): Promise<boolean | undefined>;
 }
 
 const firstDelay = 1_000;
 /** A stream that lasted this long, ms, or that brought an event, was worth opening. */
 const worthwhile = 30_000;
-/** Refusals that pass: the token, a stream of ours that the server still takes for open, too much at once. */
-const passing = new Set([401, 408, 409, 425, 429]);
-
 /** Keeps the session's own event stream open, for ever, with back-off (product.md 8), until the session is over. */
 export async function listen({
   http,
@@ -66,25 +64,18 @@ export async function listen({
   session,
   token,
   onMessage,
-  onGone,
+  isOver,
 }: ListeningOptions): Promise<void> {
   const { signal } = session.over;
   const position: StreamPosition = {};
   let refused: string | undefined;
   let fruitful = false;
+  let served = false;
 
   const open = async (): Promise<HttpResponse> => {
     const access = await token(refused, signal);
-    const headers = { ...sessionHeaders(session, access), accept: 'text/event-stream' };
-    const resume = position.lastEventId === undefined ? {} : { 'last-event-id': position.lastEventId };
-    const response = await http.request(url, {
-      method: 'GET',
-      headers: { ...headers, ...resume },
-      signal,
-      connection: 'new',
-    });
-    // A half-open connection is found by the kernel, without traffic of ours.
-    response.body.socket.setKeepAlive(true, 60_000);
+    const headers = { ...sessionHeaders(session, access), accept: 'text/event-stream', ...resumption(position) };
+    const response = await http.request(url, { method: 'GET', headers, signal, connection: 'new' });
     if (response.status === 401) refused = access?.fingerprint;
     return response;
   };
@@ -94,12 +85,26 @@ export async function listen({
     for (const message of parseOrNothing(data)) await onMessage(message);
   };
 
+  /** 405: the server offers no stream of its own. What was refused from the beginning will be refused again. */
+  const mayChange = async (response: HttpResponse): Promise<boolean> => {
+    const { status } = response;
+    if (status === 405) return false;
+    if (status === 401 || mayPass(response)) return true;
+    if (status === 404 && session.id !== undefined && (await isOver()) === undefined) return true;
+    // The event that it is to go on from may be what the server does not know.
+    const wasResuming = resumption(position) !== undefined;
+    position.lastEventId = '';
+    return wasResuming || served;
+  };
+
   for (let attempt = 0; !signal.aborted; attempt++) {
     let streamed = false;
+    let asked = 0;
     try {
       const response = await open();
       if (response.status === 200) {
         streamed = true;
+        served = true;
         const since = clock.monotonic();
         await readEvents(response.body, position, onEvent, () => undefined).finally(() => {
           if (fruitful || clock.monotonic() - since >= worthwhile) attempt = 0;
@@ -107,15 +112,14 @@ export async function listen({
         });
       } else {
         response.body.resume();
-        if (response.status === 404 && session.id !== undefined) return onGone();
-        // 405: the server offers no stream of its own. Another refusal will not change by asking again.
-        if (response.status < 500 && !passing.has(response.status)) return;
+        if (!(await mayChange(response))) return;
+        asked = askedPause(response);
       }
     } catch (error) {
       if (!signal.aborted) log.debug('the event stream broke off', { why: describe(error) });
     }
     const pause = backOff(attempt, random, firstDelay);
-    const asked = position.retry ?? pause;
-    await clock.sleep(streamed ? asked : Math.max(asked, pause), signal);
+    const { retry = pause } = position;
+    await clock.sleep(streamed ? retry : Math.max(asked, retry, pause), signal);
   }
 }

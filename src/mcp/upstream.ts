@@ -6,6 +6,7 @@ import type { TokenSource } from '../token-source.ts';
 import { createAuthorizedExchange, type Post } from './authorized-exchange.ts';
 import type { Delivery } from './exchange.ts';
 import { createHands, type Hands } from './hands.ts';
+import { createLookOut } from './look-out.ts';
 import { isResponse, type Message, notificationLine, type RawMessage } from './messages.ts';
 import { createRedelivery } from './redelivery.ts';
 import { listen, type ServerDescription, type Session, sessionHeaders } from './session.ts';
@@ -54,7 +55,7 @@ export function createUpstream(options: UpstreamOptions): Upstream {
   let epochs = 0;
   let lastId = 0;
   let confirmed = false;
-  let closed = false;
+  const closing = new AbortController();
   const newId = () => `${ownIds}${++lastId}`;
   const { onMessage } = options;
   const { send } = createAuthorizedExchange({ url, http, tokens, clock, random, newId, onMessage });
@@ -62,8 +63,8 @@ export function createUpstream(options: UpstreamOptions): Upstream {
 
   const connect = async (hands: Hands): Promise<Session | Delivery> => {
     if (session) return session;
-    if (closed) return { kind: 'not-sent', why: 'the bridge is closing' };
-    connecting ??= open().finally(() => {
+    if (closing.signal.aborted) return { kind: 'not-sent', why: 'the bridge is closing' };
+    connecting ??= lookOut.watch(open()).finally(() => {
       connecting = undefined;
     });
     const link = await untilAborted(connecting, hands.signal);
@@ -91,7 +92,7 @@ export function createUpstream(options: UpstreamOptions): Upstream {
     epochs += 1;
     log.info('connected to the server', { version: opened.server.protocolVersion, session: epochs });
     await begin(opened);
-    if (opened.over.signal.aborted || closed) return { kind: 'session-gone' };
+    if (opened.over.signal.aborted || closing.signal.aborted) return { kind: 'session-gone' };
     session = opened;
     options.onSession(opened);
     return opened;
@@ -128,16 +129,38 @@ export function createUpstream(options: UpstreamOptions): Upstream {
       session: current,
       token,
       onMessage: take,
-      onGone: () => recover(current),
+      isOver: () => isOver(current),
     });
   };
 
+  const connectAgain = () => {
+    const hands = createHands(clock, connectBound, closing.signal);
+    return connect(hands).finally(hands.release);
+  };
+
+  const lookOut = createLookOut({
+    clock,
+    random,
+    connect: connectAgain,
+    isIdle: () => session !== undefined || !confirmed,
+    over: closing.signal,
+  });
+
   const recover = (lost: Session) => {
     end(lost);
-    const hands = createHands(clock, connectBound, new AbortController().signal);
-    connect(hands)
-      .catch((error) => log.warn('could not connect again', { why: describe(error) }))
+    lookOut.lost();
+  };
+
+  /** A 404 to a GET may also mean that there is no such thing; any other request tells. Undefined when none could. */
+  const isOver = async (asked: Session): Promise<boolean | undefined> => {
+    const hands = createHands(clock, connectBound, asked.over.signal);
+    const { raw, id, onMessage: takeAnswer } = ownRequest('ping', {});
+    const post = { raw, answerTo: id, resendable: true, hands, onMessage: takeAnswer, epoch: asked.epoch };
+    const delivery = await deliver(post)
+      .catch(() => undefined)
       .finally(hands.release);
+    if (delivery?.kind === 'session-gone') return true;
+    return delivery?.kind === 'answered' || delivery?.kind === 'refused' ? false : undefined;
   };
 
   const tell = async (current: Session, raw: string): Promise<Delivery> => {
@@ -165,7 +188,8 @@ export function createUpstream(options: UpstreamOptions): Upstream {
       const current = await connect(post.hands);
       if ('kind' in current) return current;
       const delivery = await send(current, post);
-      if (delivery.kind === 'session-gone') end(current);
+      // Whoever finds out may have no need of another one; the event stream has.
+      if (delivery.kind === 'session-gone') recover(current);
       return delivery;
     });
 
@@ -206,7 +230,7 @@ export function createUpstream(options: UpstreamOptions): Upstream {
   };
 
   const close = () => {
-    closed = true;
+    closing.abort();
     return disconnect();
   };
 

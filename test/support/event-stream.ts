@@ -1,4 +1,4 @@
-import { createServer, type ServerResponse } from 'node:http';
+import { createServer, type IncomingMessage, type ServerResponse } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { onTestFinished } from 'vitest';
 import { type Clock, systemClock } from '../../src/clock.ts';
@@ -17,8 +17,11 @@ export interface EventStream {
   over: Promise<void>;
 }
 
-/** A session's own event stream at a server whose answers the test decides; over with the test. */
-export function openEventStream(answer: (response: ServerResponse) => void): EventStream {
+/** A session's own event stream at a server whose answers the test decides; over with the test. `isOver`: the session, if anybody can tell. */
+export function openEventStream(
+  answer: (response: ServerResponse, request: IncomingMessage) => void,
+  isOver?: boolean,
+): EventStream {
   const pauses: number[] = [];
   const session: Session = {
     epoch: 1,
@@ -34,9 +37,9 @@ export function openEventStream(answer: (response: ServerResponse) => void): Eve
   const received = new Promise<string>((resolve) => {
     receive = resolve;
   });
-  const server = createServer((_request, response) => {
+  const server = createServer((request, response) => {
     count += 1;
-    answer(response);
+    answer(response, request);
     if (enough && count >= enough.times) enough.resolve();
   });
   const over = new Promise<void>((resolve, reject) => {
@@ -45,7 +48,7 @@ export function openEventStream(answer: (response: ServerResponse) => void): Eve
       const { log } = collectedLog();
       const stays = { http: createHttp(clock), clock, log, random: () => 1, url, session };
       const onMessage = async ({ raw }: { raw: string }) => receive(raw);
-      listen({ ...stays, token: async () => undefined, onMessage, onGone: () => undefined }).then(resolve, reject);
+      listen({ ...stays, token: async () => undefined, onMessage, isOver: async () => isOver }).then(resolve, reject);
     });
   });
   onTestFinished(async () => {
