@@ -1,7 +1,6 @@
-import { readFileSync } from 'node:fs';
-import { setImmediate } from 'node:timers/promises';
 import type { Answer } from './fleet-ledger.ts';
 import { connectBridge, type Home, type SpawnedBridge } from './spawn-client.ts';
+import { standStill } from './stand-still.ts';
 
 /** Longer than every stop: a client that gives up would hide what becomes of its call. */
 const clientPatience = 300_000;
@@ -68,10 +67,10 @@ export class Member {
   /** SIGSTOP; resolves once it stands still. */
   async stop(): Promise<void> {
     if (this.#state !== 'running') throw new Error(`${this.name} is not running, and cannot be stopped`);
-    process.kill(this.pid, 'SIGSTOP');
+    const stopped = standStill(this.pid);
     this.#state = 'stopped';
     this.#stoppedSince = performance.now();
-    while (!/\) T /.test(readFileSync(`/proc/${this.pid}/stat`, 'utf8'))) await setImmediate();
+    await stopped;
   }
 
   wake(): void {

@@ -1,9 +1,8 @@
 import { type ChildProcess, fork } from 'node:child_process';
 import { once } from 'node:events';
-import { readFileSync } from 'node:fs';
-import { setImmediate } from 'node:timers/promises';
 import { onTestFinished } from 'vitest';
 import type { Answer, Question, Verbs } from './answer-parent.ts';
+import { standStill } from './stand-still.ts';
 
 /** A real process that runs a script of this folder and does what it is asked; gone with the test. */
 export interface OtherProcess<V extends Verbs> {
@@ -46,10 +45,7 @@ export async function startProcess<V extends Verbs>(script: string, ...args: str
       child.send({ id, verb, args: asked } satisfies Question);
       return answered;
     },
-    stop: async () => {
-      child.kill('SIGSTOP');
-      while (!/\) T /.test(readFileSync(`/proc/${child.pid}/stat`, 'utf8'))) await setImmediate();
-    },
+    stop: () => standStill(child.pid as number),
     resume: () => void child.kill('SIGCONT'),
     kill: () => kill(child),
   };
