@@ -1,6 +1,6 @@
 import { readdir, readFile, rename, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
-import { openRaw, type RawPeer } from '../support/raw-peer.ts';
+import { openRaw, type RawClient } from '../support/raw-peer.ts';
 import { openHome, type TemporaryHome } from '../support/spawn-client.ts';
 import type { Person } from '../support/stand-in-browser.ts';
 import { ageTokens, storeFolder, waitForStored } from '../support/stored-record.ts';
@@ -11,14 +11,14 @@ import { markOfCache } from './answers.ts';
 export interface Scene {
   upstream: Upstream;
   home: TemporaryHome;
-  spawn(): RawPeer;
+  spawn(): RawClient;
   close(): Promise<void>;
 }
 
 export async function openScene(options: UpstreamOptions = {}): Promise<Scene> {
   const upstream = await startUpstream({ testTools: true, ...options });
   const home = await openHome('ignores');
-  const spawned: RawPeer[] = [];
+  const spawned: RawClient[] = [];
   return {
     upstream,
     home,
@@ -36,7 +36,7 @@ export async function openScene(options: UpstreamOptions = {}): Promise<Scene> {
 }
 
 /** An earlier process has called a tool; what the person does in the tab is theirs. */
-async function earlier({ home, spawn }: Scene, person: Person): Promise<RawPeer> {
+async function earlier({ home, spawn }: Scene, person: Person): Promise<RawClient> {
   home.browser.person = person;
   const client = spawn();
   await client.hello();

@@ -45,16 +45,13 @@ export interface RawClient {
   resume(): void;
   endInput(): void;
   kill(signal: NodeJS.Signals): void;
+  /** Leaves as a client leaves. */
+  leave(): Promise<Ended>;
   ended: Promise<Ended>;
 }
 
-/** One that whoever opens it also sends away. */
-export interface RawPeer extends RawClient {
-  /** Leaves as a client leaves. */
-  leave(): Promise<Ended>;
-}
-
-export function openRaw({ home, url, args = [] }: RawOptions): RawPeer {
+/** Whoever opens it also sends it away. */
+export function openRaw({ home, url, args = [] }: RawOptions): RawClient {
   const child = spawn(process.execPath, [builtBridge, '--url', url, ...args], {
     env: strippedEnvironment(home),
     cwd: '/',

@@ -7,6 +7,8 @@ export type Fault =
   | { kind: 'lose-request' }
   | { kind: 'lose-response' }
   | { kind: 'cut-after-headers' }
+  /** The work is done, and this share of the body leaves: 1 is all of it, without the end. */
+  | { kind: 'cut-in-body'; share: number }
   | { kind: 'status'; status: number; body?: unknown; headers?: Record<string, string>; handled?: boolean }
   /** A 401 with Notion's challenge, as an edge gives that does not know a new token yet (notion-wire.md). */
   | { kind: 'unauthorized' }
@@ -28,6 +30,8 @@ export interface HoldOptions {
   handled?: boolean;
   /** How many matching requests it holds, 1 by default; `Infinity` all of them, until released. */
   times?: number;
+  /** What the request meets once it is released. */
+  next?: Fault;
 }
 
 /** Holds requests until released. `arrived`: the first of them did. */
@@ -74,7 +78,8 @@ export class Faults {
     });
   }
 
-  hold(target: Target, { when = {}, handled = false, times = 1 }: HoldOptions = {}): Gate {
+  hold(target: Target, { when = {}, handled = false, times = 1, next }: HoldOptions = {}): Gate {
+    const goOn = next && applier(next, this.#challenge);
     const arrival = deferred<RequestEntry>();
     const opening = deferred<void>();
     this.#gates.add(opening.resolve);
@@ -82,6 +87,7 @@ export class Faults {
       const early = handled ? await handle() : undefined;
       arrival.resolve(entry);
       await opening.promise;
+      if (goOn) return goOn(entry, async () => early ?? (await handle()));
       return { response: early ?? (await handle()) };
     };
     this.#register({ target, title: 'hold', left: times, when: predicate(when), apply });
@@ -132,7 +138,13 @@ function applier(fault: Fault, challenge: () => string): Apply {
         return { cut: true };
       };
     case 'cut-after-headers':
-      return async (_entry, handle) => ({ response: await handle(), cut: true });
+      return async (_entry, handle) => ({ response: withBody(' ', await abandoned(handle)), cut: true });
+    case 'cut-in-body':
+      return async (_entry, handle) => {
+        const response = await handle();
+        const body = await response.arrayBuffer();
+        return { response: withBody(body.slice(0, Math.ceil(body.byteLength * fault.share)), response), cut: true };
+      };
     case 'delay':
       return (_entry, handle) => delayed(fault, handle);
     case 'rewrite':
@@ -160,6 +172,17 @@ async function rewritten(response: Response, json: (body: Record<string, unknown
   const headers = new Headers(response.headers);
   headers.delete('content-length');
   return Response.json(body, { status: response.status, headers });
+}
+
+/** The response, whose body nobody reads. */
+async function abandoned(handle: () => Promise<Response>): Promise<Response> {
+  const response = await handle();
+  await response.body?.cancel();
+  return response;
+}
+
+function withBody(body: string | ArrayBuffer, { status, headers }: Response): Response {
+  return new Response(body, { status, headers });
 }
 
 function unauthorized(challenge: string): Response {

@@ -1,5 +1,6 @@
 import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http';
 import type { Handler } from './authorization.ts';
+import { Connections } from './connections.ts';
 import type { Faults, Outcome } from './faults.ts';
 import { onOwnPort } from './own-port.ts';
 import { readEntry } from './request-entry.ts';
@@ -13,6 +14,7 @@ export interface FrontParts {
 
 /** node:http on 127.0.0.1 in front of a Request/Response handler: logs, applies faults, streams. */
 export class Front {
+  readonly connections = new Connections();
   readonly #parts: FrontParts;
   readonly #streams = new Set<ServerResponse>();
   #server: Server | undefined;
@@ -29,6 +31,7 @@ export class Front {
 
   async #listen(port: number): Promise<number> {
     const server = createServer((request, response) => void this.#serve(request, response));
+    this.connections.watch(server);
     await new Promise<void>((resolve, reject) => {
       server.once('error', reject).listen(port, '127.0.0.1', resolve);
     });
@@ -59,6 +62,7 @@ export class Front {
 
   async #serve(request: IncomingMessage, response: ServerResponse): Promise<void> {
     const { log, faults, handler } = this.#parts;
+    if (this.connections.cutsOff(request)) return;
     const body = await readBody(request).catch(() => undefined);
     if (!body) return;
     const entry = readEntry(request, body);
@@ -79,8 +83,9 @@ export class Front {
     response.flushHeaders();
     if (isEventStream(outcome.response)) this.#follow(response);
     this.#parts.log.answered(entry, outcome.response.status);
-    if (outcome.cut) return cutAfterHeaders(response, outcome.response);
     await stream(outcome.response, response);
+    if (outcome.cut) await cutAfterBody(response);
+    else response.end();
   }
 
   #follow(response: ServerResponse): void {
@@ -120,10 +125,9 @@ function isEventStream(response: Response): boolean {
   return response.headers.get('content-type')?.startsWith('text/event-stream') ?? false;
 }
 
-async function cutAfterHeaders(response: ServerResponse, source: Response): Promise<void> {
-  await source.body?.cancel();
-  // Once the headers are out of the process; destroying the socket earlier would drop them with it.
-  await new Promise<void>((resolve) => response.write(' ', () => resolve()));
+/** Once what was written is out of the process; destroying the socket earlier would drop it. */
+async function cutAfterBody(response: ServerResponse): Promise<void> {
+  await new Promise<void>((resolve) => response.write('', () => resolve()));
   response.socket?.destroy();
 }
 
@@ -133,7 +137,6 @@ async function stream(source: Response, response: ServerResponse): Promise<void>
   for (let part = await reader?.read(); part && !part.done; part = await reader?.read()) {
     if (!response.write(part.value)) await drained(response);
   }
-  response.end();
 }
 
 function drained(response: ServerResponse): Promise<void> {

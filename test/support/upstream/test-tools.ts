@@ -1,10 +1,10 @@
-import { setTimeout as sleep } from 'node:timers/promises';
 import {
   CreateMessageResultSchema,
   ElicitResultSchema,
   ListRootsResultSchema,
 } from '@modelcontextprotocol/sdk/types.js';
-import { type CallContext, type EmbeddedTool, failure, json, schema, text } from './tool.ts';
+import { keyedTools } from './keyed-tools.ts';
+import { type CallContext, type EmbeddedTool, failure, json, rested, schema, text } from './tool.ts';
 
 const NUMBER = { type: 'number' };
 const STRING = { type: 'string' };
@@ -25,16 +25,6 @@ const slow: EmbeddedTool = {
     return text(`slept ${ms} ms`);
   },
 };
-
-async function rested(ms: number, { extra, counters }: CallContext): Promise<boolean> {
-  try {
-    await sleep(ms, undefined, { signal: extra.signal });
-    return true;
-  } catch {
-    counters.cancelled();
-    return false;
-  }
-}
 
 async function progress(step: number, total: number, { extra }: CallContext): Promise<void> {
   const progressToken = extra._meta?.progressToken;
@@ -141,4 +131,5 @@ export const testTools: readonly EmbeddedTool[] = [
   count,
   echoRaw,
   refuse,
+  ...keyedTools,
 ];

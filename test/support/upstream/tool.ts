@@ -1,3 +1,4 @@
+import { setTimeout as sleep } from 'node:timers/promises';
 import type { Server } from '@modelcontextprotocol/sdk/server/index.js';
 import type { RequestHandlerExtra } from '@modelcontextprotocol/sdk/shared/protocol.js';
 import type { CallToolResult, ServerNotification, ServerRequest, Tool } from '@modelcontextprotocol/sdk/types.js';
@@ -42,6 +43,17 @@ export class Counters {
 
   get cancellations(): number {
     return this.#cancellations;
+  }
+}
+
+/** Takes this long; false when the call was cancelled meanwhile. */
+export async function rested(ms: number, { extra, counters }: CallContext): Promise<boolean> {
+  try {
+    await sleep(ms, undefined, { signal: extra.signal });
+    return true;
+  } catch {
+    counters.cancelled();
+    return false;
   }
 }
 

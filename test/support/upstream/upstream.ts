@@ -1,5 +1,6 @@
 import { type AuthorizationOptions, createAuthorization, type Handler } from './authorization.ts';
 import { type Clock, createClock } from './clock.ts';
+import type { Connections } from './connections.ts';
 import { Faults } from './faults.ts';
 import { Front } from './front.ts';
 import { Grants, type LiveGrant } from './grants.ts';
@@ -82,6 +83,11 @@ export class Upstream {
     return `${this.origin}/.well-known/oauth-protected-resource/mcp`;
   }
 
+  /** What befalls them below HTTP. */
+  get connections(): Connections {
+    return this.#front.connections;
+  }
+
   /** Listens again after `stop()`, on the same port: grants, clients and pages are kept, MCP sessions are not. */
   async start(): Promise<void> {
     this.#options.port = await this.#front.listen(this.#options.port);
@@ -151,7 +157,7 @@ export class Upstream {
     return this.#mcp.counters.executions(tool);
   }
 
-  /** How many calls of `slow` were cancelled. */
+  /** How many calls were cancelled while they took their time. */
   get cancellations(): number {
     return this.#mcp.counters.cancellations;
   }
