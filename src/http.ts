@@ -96,18 +96,20 @@ export function createHttp(clock: Clock, proxyFor: ProxyFor = () => '', addresse
   let lastMonotonic = clock.monotonic();
   let lastAddresses = addresses();
   let lookedAt = lastMonotonic;
-  const closeIdle = () => {
+  /** By the monotonic clock. Timers alone would leave a stale connection to a process that stood still. */
+  const idleSince = new WeakMap<Socket, number>();
+  const closeAllIdle = () => {
     for (const { pooled, recent, new: fresh } of pools.values()) {
       for (const { http, https } of [pooled, recent, fresh]) {
-        destroyIdle(http);
-        destroyIdle(https);
+        closeIdle(http);
+        closeIdle(https);
       }
     }
   };
 
   const poolsFor = (url: URL): Pools => {
     const proxy = isLoopback(url.hostname) ? '' : proxyFor(url.href);
-    const known = pools.get(proxy) ?? createPools(proxy);
+    const known = pools.get(proxy) ?? createPools(proxy, (socket) => idleSince.set(socket, clock.monotonic()));
     pools.set(proxy, known);
     return known;
   };
@@ -117,7 +119,7 @@ export function createHttp(clock: Clock, proxyFor: ProxyFor = () => '', addresse
     const gap = clock.now() - lastWall - (clock.monotonic() - lastMonotonic);
     lastWall = clock.now();
     lastMonotonic = clock.monotonic();
-    if (Math.abs(gap) > recentIdle) closeIdle();
+    if (Math.abs(gap) > recentIdle) closeAllIdle();
   };
 
   /** In another network the connections of the last one are dead, and nobody says so: what is sent on them waits for minutes. */
@@ -125,7 +127,7 @@ export function createHttp(clock: Clock, proxyFor: ProxyFor = () => '', addresse
     if (clock.monotonic() - lookedAt < addressesKept) return;
     lookedAt = clock.monotonic();
     const present = addresses();
-    if (present !== lastAddresses) closeIdle();
+    if (present !== lastAddresses) closeAllIdle();
     lastAddresses = present;
   };
 
@@ -136,7 +138,10 @@ export function createHttp(clock: Clock, proxyFor: ProxyFor = () => '', addresse
     closeAfterGap();
     closeAfterMove();
     const pool = poolsFor(url)[init.connection ?? 'pooled'];
-    return exchange(url, init, url.protocol === 'https:' ? pool.https : pool.http);
+    const agent = url.protocol === 'https:' ? pool.https : pool.http;
+    const earliest = clock.monotonic() - pool.idle;
+    closeIdle(agent, (socket) => !socket.writable || (idleSince.get(socket) ?? 0) < earliest);
+    return exchange(url, init, agent);
   };
 
   const fetch = async (url: string, init: FetchInit) => {
@@ -158,7 +163,7 @@ export function createHttp(clock: Clock, proxyFor: ProxyFor = () => '', addresse
     }
   };
 
-  return { request, fetch, closeIdle };
+  return { request, fetch, closeIdle: closeAllIdle };
 }
 
 function ownAddresses(): string {
@@ -171,21 +176,30 @@ function ownAddresses(): string {
   }
 }
 
-type Pool = { http: HttpAgent; https: HttpAgent };
+type Pool = { http: HttpAgent; https: HttpAgent; idle: number };
 type Pools = Record<NonNullable<HttpRequest['connection']>, Pool>;
+type OnIdle = (socket: Socket) => void;
 
-function createPools(proxy: string): Pools {
-  return { pooled: createPool(pooledIdle, proxy), recent: createPool(recentIdle, proxy), new: createPool(0, proxy) };
+function createPools(proxy: string, onIdle: OnIdle): Pools {
+  const create = (idle: number) => createPool(idle, proxy, onIdle);
+  return { pooled: create(pooledIdle), recent: create(recentIdle), new: create(0) };
 }
 
-function createPool(idle: number, proxy: string): Pool {
+function createPool(idle: number, proxy: string, onIdle: OnIdle): Pool {
   const options = idle === 0 ? { keepAlive: false } : { keepAlive: true, timeout: idle, scheduling: 'lifo' as const };
+  const http = new HttpAgent(options);
   const https = proxy === '' ? new HttpsAgent(options) : new HttpsProxyAgent(proxy, options);
-  return { http: new HttpAgent(options), https };
+  for (const agent of [http, https]) agent.on('free', onIdle);
+  return { http, https, idle };
 }
 
-function destroyIdle(agent: HttpAgent): void {
-  for (const sockets of Object.values(agent.freeSockets)) for (const socket of sockets ?? []) socket.destroy();
+/** Before its `close` event, which comes later, an agent would still give out a connection that is being closed. */
+function closeIdle(agent: HttpAgent, isStale: (socket: Socket) => boolean = () => true): void {
+  for (const socket of Object.values(agent.freeSockets).flatMap((sockets) => [...(sockets ?? [])])) {
+    if (!isStale(socket)) continue;
+    socket.emit('agentRemove');
+    socket.destroy();
+  }
 }
 
 function exchange(url: URL, init: HttpRequest, agent: HttpAgent): Promise<HttpResponse> {
