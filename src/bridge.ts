@@ -155,5 +155,5 @@ export async function runBridge(surroundings: Surroundings, stdio: Stdio, stop: 
   await Promise.race([downstream.closed, stopped]);
   over.abort();
   const deadline = createDeadline(clock, farewell);
-  await Promise.all([connection.close(), untilAborted(relay.upstream.close(), deadline.signal)]);
+  await Promise.all([connection.close(), untilAborted(relay.close(), deadline.signal)]);
 }

@@ -1,9 +1,11 @@
 import { once } from 'node:events';
 import { expect, test } from 'vitest';
 import { line } from './support/line.ts';
+import { refresh } from './support/opened-tab.ts';
 import { type RawClient, spawnRaw } from './support/raw-client.ts';
 import { answered, onMethod } from './support/scripted-upstream.ts';
 import { type Home, homeInTest } from './support/spawn-bridge.ts';
+import { expireTokens } from './support/stored-record.ts';
 import { approve } from './support/upstream/browser.ts';
 import type { Fault } from './support/upstream/faults.ts';
 import { upstreamInTest } from './support/upstream/in-test.ts';
@@ -134,6 +136,27 @@ test('a call that the client cancels while it waits for the sign-in is never sen
   expect(await client.textOf('count')).toBe('1');
   expect(upstream.executions('count')).toBe(1);
   expect(client.lines.filter(({ json }) => json.id === 'given up')).toEqual([]);
+});
+
+const departures: [string, (client: RawClient) => void][] = [
+  ['the client leaves', (client) => client.endInput()],
+  ['the bridge is told to end', (client) => client.kill('SIGTERM')],
+];
+
+test.each(departures)('a call that waits for the refresh when %s is never sent', async (_how, leave) => {
+  // regression: the refresh that was waited for at the exit let the call go, with nobody there to hear of it
+  const upstream = await upstreamInTest({ testTools: true });
+  const home = await homeInTest();
+  const client = await connected(upstream, home);
+  await expireTokens(home);
+  const gate = upstream.faults.hold('token', { when: refresh });
+  client.send({ id: 'given up', method: 'tools/call', params: { name: 'count' } });
+  await gate.arrived;
+  leave(client);
+  await expect.poll(client.stderr, { timeout: 30_000 }).toContain('a request was answered with an error');
+  gate.release();
+  expect(await client.ended).toMatchObject({ code: 0 });
+  expect(upstream.count({ tool: 'count' })).toBe(0);
 });
 
 test('a call that was answered with the link is never sent after the approval', async () => {

@@ -24,14 +24,19 @@ export interface ClientRequests {
   waiting(id: MessageId): Request | undefined;
   /** The client gave it up. `tell` tells upstream, when that has it. */
   cancel(id: MessageId, tell: () => Promise<void>): Promise<void>;
+  /** The client is gone, and gave up whatever it had asked for. */
+  close(): void;
 }
 
 export function createClientRequests({ clock, log, bound, hintFor, send }: ClientRequestsOptions): ClientRequests {
   const pending = new Map<MessageId, { request: Request; hands: Hands; cancelled: AbortController }>();
 
+  let closed = false;
+
   const answer: ClientRequests['answer'] = async (request, work) => {
     const cancelled = new AbortController();
     const hands = createHands(clock, bound, cancelled.signal);
+    if (closed) hands.drop();
     const entry = { request, hands, cancelled };
     const { id } = request;
     pending.set(id, entry);
@@ -72,5 +77,10 @@ export function createClientRequests({ clock, log, bound, hintFor, send }: Clien
     entry.cancelled.abort();
   };
 
-  return { answer, waiting: (id) => pending.get(id)?.request, cancel };
+  const close = () => {
+    closed = true;
+    for (const { hands } of pending.values()) hands.drop();
+  };
+
+  return { answer, waiting: (id) => pending.get(id)?.request, cancel, close };
 }

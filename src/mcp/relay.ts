@@ -44,11 +44,12 @@ export interface RelayOptions extends Omit<ModernOptions, 'requests' | 'bound' |
 }
 
 export interface Relay {
-  readonly upstream: Upstream;
   /** Takes one message of the client. Never throws. */
   take(message: RawMessage): void;
   /** A new authorization ends the upstream session and connects anew; `logout` signs every process out (product.md 5). */
   follow(): Promise<void>;
+  /** Sends nothing of the client's any more, and ends the session at the server. */
+  close(): Promise<void>;
 }
 
 /** For what waits for us: refresh, network, back-off (product.md 4). */
@@ -238,5 +239,10 @@ export function createRelay(options: RelayOptions): Relay {
     modern.follow();
   };
 
-  return { upstream, take, follow };
+  const close = () => {
+    requests.close();
+    return upstream.close();
+  };
+
+  return { take, follow, close };
 }
