@@ -2,7 +2,7 @@ import { describe, expect, test } from 'vitest';
 import { asModern, modernMeta, rawModernClient, told } from './support/modern-client.ts';
 import { modernUpstream } from './support/modern-upstream.ts';
 import { spawnRaw } from './support/raw-client.ts';
-import { answered, discovered, onMethod, scriptedModern } from './support/scripted-upstream.ts';
+import { answered, discovered, onMethod, scriptedModern, scriptedUpstream } from './support/scripted-upstream.ts';
 import { homeInTest } from './support/spawn-bridge.ts';
 
 const complete = { resultType: 'complete' };
@@ -57,6 +57,14 @@ describe('answers of our own have the form of the era', () => {
     expect(list.result).toEqual({ tools: [expect.objectContaining({ name: 'notion-connect' })], ...stale });
     const { error } = await ask('resources/read', { uri: 'notion://page' });
     expect(error).toMatchObject({ code: -31_000, data: { code: 'REAUTH_REQUIRED' } });
+  });
+
+  test('our tool, which makes no change whose outcome could be unknown', async () => {
+    const page = { headers: { 'content-type': 'text/html' }, body: '<h1>Welcome to the network</h1>' };
+    const upstream = await scriptedUpstream(onMethod('server/discover', () => page));
+    const ask = asModern(await rawModernClient(upstream.url));
+    const { result } = await ask('tools/call', { name: 'notion-connect' });
+    expect(result.content[0].text).toMatch(/^UPSTREAM_REFUSED: .*text\/html/);
   });
 
   test('a list from the cache, which is stale at once', async () => {

@@ -20,6 +20,9 @@ const ambiguous: [string, Fault, number][] = [
   ['the answer is 503 without Retry-After', { kind: 'status', status: 503 }, 0],
   ['the answer is 504', { kind: 'html', status: 504 }, 0],
   ['the answer is no JSON', { kind: 'garbage-json', handled: true }, 1],
+  ['the answer is a page, and the work was done', { kind: 'html', status: 200, handled: true }, 1],
+  ['the answer is 202, and the work was done', { kind: 'status', status: 202, handled: true }, 1],
+  ['the answer breaks off in its middle', { kind: 'cut-in-body', share: 0.5 }, 1],
 ];
 
 const unserved: [string, Fault][] = [

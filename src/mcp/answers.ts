@@ -107,6 +107,7 @@ export function errorAnswer(request: Request, error: BridgeError, hint = error.h
 
 /** A delivery that ended without the server's response, as the error of the request. `resendable`: acting twice does no harm. */
 export function errorOf(delivery: Delivery, request: Request, resendable = false): BridgeError {
+  const isChange = request.method === 'tools/call' && !resendable;
   switch (delivery.kind) {
     case 'not-sent':
       return new BridgeError(
@@ -115,17 +116,15 @@ export function errorOf(delivery: Delivery, request: Request, resendable = false
         delivery.untrusted ? { hint: untrustedHint } : {},
       );
     case 'ambiguous':
-      return request.method === 'tools/call' && !resendable
-        ? new BridgeError(
-            'OUTCOME_UNKNOWN',
-            `the connection failed while the server had the call (${delivery.why}); the change may or may not have been made`,
-          )
+      return isChange
+        ? outcomeUnknown(`the connection failed while the server had the call (${delivery.why})`)
         : new BridgeError('UPSTREAM_UNREACHABLE', `the server did not answer (${delivery.why})`);
     case 'busy':
       return new BridgeError('UPSTREAM_REFUSED', `the server is busy (status ${delivery.status})`, {
         hint: waitHint(delivery.retryAfter),
       });
     case 'refused':
+      if (delivery.taken && isChange) return outcomeUnknown(delivery.text);
       return new BridgeError(
         'UPSTREAM_REFUSED',
         `the server answered with status ${delivery.status}${delivery.text ? `: ${oneLine(delivery.text)}` : ''}`,
@@ -135,6 +134,10 @@ export function errorOf(delivery: Delivery, request: Request, resendable = false
     default:
       return new BridgeError('REAUTH_REQUIRED', 'a sign-in is needed');
   }
+}
+
+function outcomeUnknown(why: string): BridgeError {
+  return new BridgeError('OUTCOME_UNKNOWN', `${why}; the change may or may not have been made`);
 }
 
 const untrustedHint =

@@ -18,8 +18,11 @@ export type Delivery =
   | { kind: 'session-gone' }
   /** Not served now: upstream surely did not act. */
   | { kind: 'busy'; status: number; retryAfter: number | undefined }
-  /** Upstream said no, with a JSON-RPC error or in words of its own. `raw`: that error as the answer to the request, not handed on. */
-  | { kind: 'refused'; status: number; error?: unknown; raw?: string; text: string }
+  /**
+   * Upstream said no, with a JSON-RPC error or in words of its own. `raw`: that error as the answer to the request, not
+   * handed on. `taken`: it said yes, to whatever, and gave no answer: it may have acted.
+   */
+  | { kind: 'refused'; status: number; error?: unknown; raw?: string; text: string; taken?: boolean }
   /** `untrusted`: nobody vouches for the server's certificate. */
   | { kind: 'not-sent'; why: string; untrusted?: boolean }
   /** Upstream may or may not have acted. `silent`: it gave no sign of life. */
@@ -101,20 +104,20 @@ export function createExchange(http: Http, clock: Clock, random: () => number) {
     signal: AbortSignal,
   ): Promise<Delivery> {
     const type = typeOf(response);
-    if (outgoing.answerTo === undefined || response.status === 202) {
+    const { status } = response;
+    if (outgoing.answerTo === undefined || status === 202) {
       response.body.resume();
-      return outgoing.answerTo === undefined
-        ? { kind: 'accepted' }
-        : refusal(response.status, 'the server accepted a request without answering it');
+      const text = 'the server accepted a request without answering it';
+      return outgoing.answerTo === undefined ? { kind: 'accepted' } : { ...refusal(status, text), taken: true };
     }
     if (type === 'text/event-stream') return readStream(response, outgoing, vigil, signal);
-    if (response.status >= 300) {
+    if (status >= 300) {
       response.body.resume();
-      return refusal(response.status, whereTo(response.header('location'), outgoing.url));
+      return refusal(status, whereTo(response.header('location'), outgoing.url));
     }
     if (type !== 'application/json') {
       response.body.resume();
-      return refusal(response.status, `the server answered with ${type ?? 'no content type'}`);
+      return { ...refusal(status, `the server answered with ${type ?? 'no content type'}`), taken: true };
     }
     const messages = parseOrNothing(await readBody(response, answerLimit, vigil.sawBytes));
     vigil.end();

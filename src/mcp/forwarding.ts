@@ -117,7 +117,8 @@ export function createForwarding({
       await signIn(link, 'connectTool', hands);
       link = await upstream.meet(hands);
     }
-    if ('kind' in link) throw errorOf(link, request);
+    // To connect makes no change.
+    if ('kind' in link) throw errorOf(link, request, true);
     const name = link.server.serverInfo.title ?? link.server.serverInfo.name ?? 'the server';
     const text = `Connected to ${name}. Its tools are available now; if this app does not show them, list the tools again or start a new chat.`;
     return resultTo(request, { content: [{ type: 'text', text }] });

@@ -24,16 +24,15 @@ export function createRedelivery({ http, clock, random }: RedeliveryOptions) {
 
   return async function deliver(post: Post, attempt: () => Promise<Delivery>): Promise<Delivery> {
     const { hands } = post;
-    let silences = 0;
-    let refusals = 0;
+    let fruitless = 0;
     for (let round = 0; ; round++) {
       const delivery = await attempt();
       if (hands.cancelled.aborted) return { kind: 'cancelled' };
       if (round >= mostRounds || hands.signal.aborted || !maySendAgain(delivery, post)) return delivery;
       const wait = waitBefore(delivery, round);
       // Once more may find a server that came back; a dead one would keep a read waiting for ever (P6).
-      if (delivery.kind === 'ambiguous' && delivery.silent && ++silences > 1) return delivery;
-      if (delivery.kind === 'refused' && ++refusals > 1) return delivery;
+      const isFruitless = delivery.kind === 'refused' || (delivery.kind === 'ambiguous' && delivery.silent);
+      if (isFruitless && ++fruitless > 1) return delivery;
       // Waiting for what cannot come in time helps nobody.
       if (delivery.kind === 'busy' && wait >= hands.left) return delivery;
       await clock.sleep(wait, hands.signal);
@@ -54,7 +53,7 @@ function maySendAgain(delivery: Delivery, post: Post): boolean {
     case 'ambiguous':
       return post.resendable;
     case 'refused':
-      return offersTheSame(delivery, post);
+      return (delivery.taken === true && post.resendable) || offersTheSame(delivery, post);
     default:
       return false;
   }

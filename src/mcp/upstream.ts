@@ -85,6 +85,7 @@ export function createUpstream(options: UpstreamOptions): Upstream {
     }).finally(hands.release);
     // Nobody's request has left yet, whatever became of ours.
     if (delivery.kind === 'ambiguous') return { kind: 'not-sent', why: delivery.why };
+    if (delivery.kind === 'refused') return { ...delivery, taken: false };
     if (delivery.kind !== 'answered') return delivery;
     const { result, error } = answer();
     if (!result) return { kind: 'refused', status: 200, error, text: 'the server refused to initialise' };
