@@ -1,10 +1,9 @@
-import { Agent as HttpAgent, request as httpRequest, type IncomingMessage } from 'node:http';
-import { Agent as HttpsAgent, request as httpsRequest } from 'node:https';
+import { type Agent as HttpAgent, request as httpRequest, type IncomingMessage } from 'node:http';
+import { request as httpsRequest } from 'node:https';
 import type { Socket } from 'node:net';
-import { networkInterfaces } from 'node:os';
 import { text as readText } from 'node:stream/consumers';
-import { HttpsProxyAgent } from 'https-proxy-agent';
 import { type Clock, createDeadline } from './clock.ts';
+import { type ConnectionChoice, createConnections, isLoopback, type ProxyFor } from './connections.ts';
 import { BridgeError, errnoOf } from './errors.ts';
 
 export interface HttpRequest {
@@ -17,11 +16,8 @@ export interface HttpRequest {
   unsentSignal?: AbortSignal | undefined;
   /** Called once the connection stands: from here on the server may have seen the request. */
   onSent?: (() => void) | undefined;
-  /**
-   * `recent`: a connection used within the last 2 s, or a new one, so that a stale pooled connection cannot make the
-   * outcome of a change unknown (product.md 8). `pooled`: any idle connection. `new`: always a new one.
-   */
-  connection?: 'pooled' | 'recent' | 'new';
+  /** `pooled` by default. */
+  connection?: ConnectionChoice;
 }
 
 export interface HttpResponse {
@@ -65,10 +61,6 @@ const connectTimeout = 10_000;
  * silence, ms, and ten probes a second apart: in the time in which silence of a server is (product.md 4).
  */
 const halfOpen = 30_000;
-const recentIdle = 2_000;
-const pooledIdle = 60_000;
-/** Looking at the addresses of this machine takes longer than a small request, ms. */
-const addressesKept = 1_000;
 const fetchBodyLimit = 1024 * 1024;
 const fetchTimeout = 30_000;
 
@@ -78,70 +70,15 @@ export function isTrustworthy(url: URL): boolean {
   return url.protocol === 'https:' || (url.protocol === 'http:' && isLoopback(url.hostname));
 }
 
-function isLoopback(hostname: string): boolean {
-  return hostname === 'localhost' || hostname === '[::1]' || /^127(\.\d{1,3}){3}$/.test(hostname);
-}
-
-/** The URL of the proxy for a URL, or '' where there is none. */
-export type ProxyFor = (url: string) => string;
-
-/**
- * `proxyFor` is never asked about this machine: the sign-in's own listener must not be looked for elsewhere.
- * `addresses`: those of this machine, in one text.
- */
-export function createHttp(clock: Clock, proxyFor: ProxyFor = () => '', addresses = ownAddresses): Http {
-  /** By the URL of the proxy; '' is no proxy. */
-  const pools = new Map<string, Pools>();
-  let lastWall = clock.now();
-  let lastMonotonic = clock.monotonic();
-  let lastAddresses = addresses();
-  let lookedAt = lastMonotonic;
-  /** By the monotonic clock. Timers alone would leave a stale connection to a process that stood still. */
-  const idleSince = new WeakMap<Socket, number>();
-  const closeAllIdle = () => {
-    for (const { pooled, recent, new: fresh } of pools.values()) {
-      for (const { http, https } of [pooled, recent, fresh]) {
-        closeIdle(http);
-        closeIdle(https);
-      }
-    }
-  };
-
-  const poolsFor = (url: URL): Pools => {
-    const proxy = isLoopback(url.hostname) ? '' : proxyFor(url.href);
-    const known = pools.get(proxy) ?? createPools(proxy, (socket) => idleSince.set(socket, clock.monotonic()));
-    pools.set(proxy, known);
-    return known;
-  };
-
-  /** A laptop that slept shows as wall-clock time that the monotonic clock did not see; timers of idle sockets did not run. */
-  const closeAfterGap = () => {
-    const gap = clock.now() - lastWall - (clock.monotonic() - lastMonotonic);
-    lastWall = clock.now();
-    lastMonotonic = clock.monotonic();
-    if (Math.abs(gap) > recentIdle) closeAllIdle();
-  };
-
-  /** In another network the connections of the last one are dead, and nobody says so: what is sent on them waits for minutes. */
-  const closeAfterMove = () => {
-    if (clock.monotonic() - lookedAt < addressesKept) return;
-    lookedAt = clock.monotonic();
-    const present = addresses();
-    if (present !== lastAddresses) closeAllIdle();
-    lastAddresses = present;
-  };
+/** `proxyFor` and `addresses`: see `createConnections`. */
+export function createHttp(clock: Clock, proxyFor: ProxyFor = () => '', addresses?: () => string): Http {
+  const connections = createConnections(clock, proxyFor, addresses);
 
   const request = (url: URL, init: HttpRequest) => {
     if (!isTrustworthy(url)) {
       throw new BridgeError('CONFIG_INVALID', `${url.protocol}//${url.host} is neither https nor on this machine`);
     }
-    closeAfterGap();
-    closeAfterMove();
-    const pool = poolsFor(url)[init.connection ?? 'pooled'];
-    const agent = url.protocol === 'https:' ? pool.https : pool.http;
-    const earliest = clock.monotonic() - pool.idle;
-    closeIdle(agent, (socket) => !socket.writable || (idleSince.get(socket) ?? 0) < earliest);
-    return exchange(url, init, agent);
+    return exchange(url, init, connections.agentFor(url, init.connection ?? 'pooled'));
   };
 
   const fetch = async (url: string, init: FetchInit) => {
@@ -163,43 +100,7 @@ export function createHttp(clock: Clock, proxyFor: ProxyFor = () => '', addresse
     }
   };
 
-  return { request, fetch, closeIdle: closeAllIdle };
-}
-
-function ownAddresses(): string {
-  try {
-    const all = Object.values(networkInterfaces()).flatMap((found) => found ?? []);
-    return all.map(({ address }) => address).join();
-  } catch {
-    // Some sandboxes do not tell.
-    return '';
-  }
-}
-
-type Pool = { http: HttpAgent; https: HttpAgent; idle: number };
-type Pools = Record<NonNullable<HttpRequest['connection']>, Pool>;
-type OnIdle = (socket: Socket) => void;
-
-function createPools(proxy: string, onIdle: OnIdle): Pools {
-  const create = (idle: number) => createPool(idle, proxy, onIdle);
-  return { pooled: create(pooledIdle), recent: create(recentIdle), new: create(0) };
-}
-
-function createPool(idle: number, proxy: string, onIdle: OnIdle): Pool {
-  const options = idle === 0 ? { keepAlive: false } : { keepAlive: true, timeout: idle, scheduling: 'lifo' as const };
-  const http = new HttpAgent(options);
-  const https = proxy === '' ? new HttpsAgent(options) : new HttpsProxyAgent(proxy, options);
-  for (const agent of [http, https]) agent.on('free', onIdle);
-  return { http, https, idle };
-}
-
-/** Before its `close` event, which comes later, an agent would still give out a connection that is being closed. */
-function closeIdle(agent: HttpAgent, isStale: (socket: Socket) => boolean = () => true): void {
-  for (const socket of Object.values(agent.freeSockets).flatMap((sockets) => [...(sockets ?? [])])) {
-    if (!isStale(socket)) continue;
-    socket.emit('agentRemove');
-    socket.destroy();
-  }
+  return { request, fetch, closeIdle: connections.closeIdle };
 }
 
 function exchange(url: URL, init: HttpRequest, agent: HttpAgent): Promise<HttpResponse> {

@@ -45,7 +45,7 @@ const layers: RegExp[] = [
   /^mcp\//,
   /^(token-source|refresh-flight|refusal-count|upkeep)\.ts$/,
   /^(oauth|credentials)\//,
-  /^(config|errors|log|log-file|clock|http)\.ts$/,
+  /^(config|errors|log|log-file|clock|http|connections)\.ts$/,
 ];
 const layerOf = (file: string) => layers.findIndex((layer) => layer.test(file));
 
@@ -60,7 +60,7 @@ const fences: Record<string, { values: RegExp; types?: RegExp }> = {
   conf: { values: /^credentials\/record-file\.ts$/ },
   atomically: { values: /^credentials\/(record-file|side-file)\.ts$/ },
   'proper-lockfile': { values: /^credentials\/lock-folder\.ts$/ },
-  'https-proxy-agent': { values: /^http\.ts$/ },
+  'https-proxy-agent': { values: /^connections\.ts$/ },
   'proxy-from-env': { values: /^cli\.ts$/ },
   open: { values: /^oauth\/browser\.ts$/ },
   oauth4webapi: { values: /^oauth\//, types: /^credentials\/(record|grant)\.ts$/ },

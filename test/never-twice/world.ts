@@ -1,5 +1,5 @@
 import { setTimeout as sleep } from 'node:timers/promises';
-import { openRaw, type RawPeer } from '../support/raw-peer.ts';
+import { openRaw, type RawClient } from '../support/raw-peer.ts';
 import { openHome, type TemporaryHome } from '../support/spawn-client.ts';
 import { standStill } from '../support/stand-still.ts';
 import { ageTokens, expireTokens, waitForRecord } from '../support/stored-record.ts';
@@ -12,7 +12,7 @@ import type { Plan, Tool } from './plan.ts';
 export class World {
   readonly upstream: Upstream;
   readonly home: TemporaryHome;
-  readonly peer: RawPeer;
+  readonly peer: RawClient;
   readonly #told: { at: number; what: string }[] = [];
 
   private constructor(upstream: Upstream, home: TemporaryHome) {
