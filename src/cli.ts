@@ -10,11 +10,12 @@ import { logout } from './commands/logout.ts';
 import { refresh } from './commands/refresh.ts';
 import { serve } from './commands/serve.ts';
 import { status } from './commands/status.ts';
-import { type CommandName, type Config, forConnection, readConfig } from './config.ts';
+import { type Config, forConnection, readConfig } from './config.ts';
 import { BridgeError, describe } from './errors.ts';
 import { createLog, type Log } from './log.ts';
 import { createLogFile } from './log-file.ts';
 import { createBrowser } from './oauth/browser.ts';
+import type { CommandName } from './options.ts';
 
 const commands: Record<CommandName, Command> = { serve, login, logout, status, refresh, help, version };
 

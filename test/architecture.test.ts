@@ -45,7 +45,7 @@ const layers: RegExp[] = [
   /^mcp\//,
   /^(token-source|refresh-flight|refusal-count|upkeep)\.ts$/,
   /^(oauth|credentials)\//,
-  /^(config|errors|log|log-file|clock|http|connections)\.ts$/,
+  /^(config|options|errors|log|log-file|clock|http|connections)\.ts$/,
 ];
 const layerOf = (file: string) => layers.findIndex((layer) => layer.test(file));
 

@@ -2,8 +2,9 @@ import { writeFile } from 'node:fs/promises';
 import { homedir } from 'node:os';
 import { join } from 'node:path';
 import { describe, expect, test } from 'vitest';
-import { type Config, commandNames, type Environment, forConnection, optionTable, readConfig } from '../src/config.ts';
+import { type Config, type Environment, forConnection, readConfig } from '../src/config.ts';
 import { defaultFolder, locate } from '../src/credentials/location.ts';
+import { commandNames, optionTable } from '../src/options.ts';
 import { folderInTest } from './support/store-in-test.ts';
 
 const environmentNames = Object.values(optionTable).flatMap((option) =>

@@ -4,8 +4,8 @@ import { StdioServerTransport } from '@modelcontextprotocol/server/stdio';
 import { expect, test } from 'vitest';
 import type { CommandContext } from '../src/commands/command.ts';
 import { help } from '../src/commands/help.ts';
-import { commandNames, optionTable } from '../src/config.ts';
 import { hints } from '../src/errors.ts';
+import { commandNames, optionTable } from '../src/options.ts';
 
 const readme = readFileSync(new URL('../README.md', import.meta.url), 'utf8');
 const rows = [...readme.matchAll(/^\| `([^`]+)` \|(.*)\|$/gm)].map(([, name = '', rest = '']) => ({ name, rest }));

@@ -1,4 +1,4 @@
-import { optionTable } from '../config.ts';
+import { optionTable } from '../options.ts';
 import type { Command } from './command.ts';
 
 const snippet = JSON.stringify(

@@ -1,0 +1,72 @@
+import { logLevels } from './log.ts';
+
+export const commandNames = ['serve', 'login', 'logout', 'status', 'refresh', 'help', 'version'] as const;
+export type CommandName = (typeof commandNames)[number];
+
+export interface OptionDescription {
+  /** What stands for the value in the help; absent for switches. */
+  value?: string;
+  /** Names no TOKEN, KEY, SECRET or AUTH: Gemini CLI strips those (product.md 10). */
+  environment?: string;
+  help: string;
+}
+
+export const optionTable = {
+  url: {
+    value: 'URL',
+    environment: 'NOTION_MCP_BRIDGE_URL',
+    help: 'the remote MCP server (default https://mcp.notion.com/mcp)',
+  },
+  profile: {
+    value: 'NAME',
+    environment: 'NOTION_MCP_BRIDGE_PROFILE',
+    help: 'a connection of its own, for a second workspace (default "default")',
+  },
+  'config-dir': {
+    value: 'DIR',
+    environment: 'NOTION_MCP_BRIDGE_CONFIG_DIR',
+    help: 'where the records are kept (default ~/.notion-mcp-bridge)',
+  },
+  'callback-port': {
+    value: 'PORT',
+    environment: 'NOTION_MCP_BRIDGE_CALLBACK_PORT',
+    help: 'the port of the sign-in on this machine (default: a free one)',
+  },
+  'no-browser': {
+    environment: 'NOTION_MCP_BRIDGE_NO_BROWSER',
+    help: 'never open a browser; show the sign-in link instead',
+  },
+  reauth: {
+    environment: 'NOTION_MCP_BRIDGE_SIGN_IN_AGAIN',
+    help: 'sign in again, although connected; the old sign-in serves until then',
+  },
+  protocol: {
+    value: 'REVISION',
+    environment: 'NOTION_MCP_BRIDGE_PROTOCOL',
+    help: 'the MCP revision that the server speaks, such as 2026-07-28 (default: learnt)',
+  },
+  'client-id': {
+    value: 'ID',
+    environment: 'NOTION_MCP_BRIDGE_CLIENT_ID',
+    help: 'use a client that was registered by hand',
+  },
+  'client-secret-file': {
+    value: 'FILE',
+    environment: 'NOTION_MCP_BRIDGE_CLIENT_CREDENTIAL_FILE',
+    help: 'the secret of that client',
+  },
+  'client-metadata-url': {
+    value: 'URL',
+    environment: 'NOTION_MCP_BRIDGE_CLIENT_METADATA_URL',
+    help: 'use this Client ID Metadata Document',
+  },
+  'log-level': {
+    value: 'LEVEL',
+    environment: 'NOTION_MCP_BRIDGE_LOG_LEVEL',
+    help: `what goes to stderr: ${logLevels.join(', ')} (default info; refresh: error)`,
+  },
+  force: { help: 'login: sign in again, although connected; refresh: although it is fresh' },
+  json: { help: 'status, refresh: print JSON' },
+  version: { help: 'print the version' },
+  help: { help: 'print this help' },
+} as const satisfies Record<string, OptionDescription>;
