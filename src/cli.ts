@@ -10,6 +10,7 @@ import { logout } from './commands/logout.ts';
 import { refresh } from './commands/refresh.ts';
 import { serve } from './commands/serve.ts';
 import { status } from './commands/status.ts';
+import { token } from './commands/token.ts';
 import { type Config, forConnection, readConfig } from './config.ts';
 import { BridgeError, describe } from './errors.ts';
 import { createLog, type Log } from './log.ts';
@@ -17,7 +18,7 @@ import { createLogFile } from './log-file.ts';
 import { createBrowser } from './oauth/browser.ts';
 import type { CommandName } from './options.ts';
 
-const commands: Record<CommandName, Command> = { serve, login, logout, status, refresh, help, version };
+const commands: Record<CommandName, Command> = { serve, login, logout, status, refresh, token, help, version };
 
 const toPerson = (line: string) => void process.stderr.write(line);
 const toProgram = (answer: object) => void process.stdout.write(`${JSON.stringify(answer, undefined, 2)}\n`);

@@ -21,6 +21,8 @@ export interface Config {
   reauth: boolean;
   /** `login --force`: sign in although connected. `refresh --force`: refresh although fresh. */
   force: boolean;
+  /** `token --header`: as a header line. */
+  header: boolean;
   json: boolean;
   /** The MCP revision that the server surely speaks, or is to be spoken to in. */
   protocol: string | undefined;
@@ -33,6 +35,8 @@ export type Environment = Readonly<Record<string, string | undefined>>;
 
 const defaultUrl = 'https://mcp.notion.com/mcp';
 const defaultProfile = 'default';
+/** Scripts and schedulers show a person whatever these say. */
+const quietCommands = new Set<CommandName>(['refresh', 'token']);
 
 /** @throws BridgeError CONFIG_INVALID */
 export function readConfig(argv: readonly string[], environment: Environment): Config {
@@ -50,9 +54,10 @@ export function readConfig(argv: readonly string[], environment: Environment): C
     noBrowser: settings['no-browser'] === true,
     reauth: settings.reauth === true,
     force: settings.force === true || (command !== 'refresh' && settings.reauth === true),
+    header: settings.header === true,
     json: settings.json === true,
     protocol: readRevision(text('protocol')),
-    logLevel: readLogLevel(text('log-level') ?? (command === 'refresh' ? 'error' : 'info')),
+    logLevel: readLogLevel(text('log-level') ?? (quietCommands.has(command) ? 'error' : 'info')),
   };
 }
 
@@ -65,7 +70,7 @@ export function forConnection({ profile, upstreamUrl, folder }: Config, text: st
   ];
   const options = given.map((word) => ` ${/^[\w:/.@=-]+$/.test(word) ? word : `"${word}"`}`).join('');
   return text.replace(
-    /npx -y notion-mcp-bridge (login|status|refresh)( --force)?/g,
+    /npx -y notion-mcp-bridge (login|logout|status|refresh|token)( --force)?/g,
     (command) => `${command}${options}`,
   );
 }

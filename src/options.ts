@@ -1,6 +1,6 @@
 import { logLevels } from './log.ts';
 
-export const commandNames = ['serve', 'login', 'logout', 'status', 'refresh', 'help', 'version'] as const;
+export const commandNames = ['serve', 'login', 'logout', 'status', 'refresh', 'token', 'help', 'version'] as const;
 export type CommandName = (typeof commandNames)[number];
 
 export interface OptionDescription {
@@ -15,35 +15,35 @@ export const optionTable = {
   url: {
     value: 'URL',
     environment: 'NOTION_MCP_BRIDGE_URL',
-    help: 'the remote MCP server (default https://mcp.notion.com/mcp)',
+    help: 'the remote MCP server (https://mcp.notion.com/mcp)',
   },
   profile: {
     value: 'NAME',
     environment: 'NOTION_MCP_BRIDGE_PROFILE',
-    help: 'a connection of its own, for a second workspace (default "default")',
+    help: 'a connection of its own, for a second workspace',
   },
   'config-dir': {
     value: 'DIR',
     environment: 'NOTION_MCP_BRIDGE_CONFIG_DIR',
-    help: 'where the records are kept (default ~/.notion-mcp-bridge)',
+    help: 'where records are kept (~/.notion-mcp-bridge)',
   },
   'callback-port': {
     value: 'PORT',
     environment: 'NOTION_MCP_BRIDGE_CALLBACK_PORT',
-    help: 'the port of the sign-in on this machine (default: a free one)',
+    help: 'the local port of the sign-in (a free one)',
   },
   'no-browser': {
     environment: 'NOTION_MCP_BRIDGE_NO_BROWSER',
-    help: 'never open a browser; show the sign-in link instead',
+    help: 'never open a browser; show the link instead',
   },
   reauth: {
     environment: 'NOTION_MCP_BRIDGE_SIGN_IN_AGAIN',
-    help: 'sign in again, although connected; the old sign-in serves until then',
+    help: 'sign in again, although connected',
   },
   protocol: {
     value: 'REVISION',
     environment: 'NOTION_MCP_BRIDGE_PROTOCOL',
-    help: 'the MCP revision that the server speaks, such as 2026-07-28 (default: learnt)',
+    help: 'the MCP revision that the server speaks (learnt)',
   },
   'client-id': {
     value: 'ID',
@@ -63,10 +63,11 @@ export const optionTable = {
   'log-level': {
     value: 'LEVEL',
     environment: 'NOTION_MCP_BRIDGE_LOG_LEVEL',
-    help: `what goes to stderr: ${logLevels.join(', ')} (default info; refresh: error)`,
+    help: `for stderr: ${logLevels.join(', ')} (info)`,
   },
-  force: { help: 'login: sign in again, although connected; refresh: although it is fresh' },
-  json: { help: 'status, refresh: print JSON' },
+  force: { help: 'login, refresh: although there is no need' },
+  header: { help: 'token: print it as an Authorization header' },
+  json: { help: 'status, refresh, token: print JSON' },
   version: { help: 'print the version' },
   help: { help: 'print this help' },
 } as const satisfies Record<string, OptionDescription>;

@@ -26,6 +26,7 @@ test('without options Notion is served for the default profile', () => {
     noBrowser: false,
     reauth: false,
     force: false,
+    header: false,
     json: false,
     protocol: undefined,
     logLevel: 'info',
@@ -36,7 +37,7 @@ test('every option of a command line arrives', async () => {
   const secret = join(await folderInTest(), 'secret');
   await writeFile(secret, ' hunter2\n');
   const args = `login --url https://a.example/x --profile work --config-dir /tmp/c --callback-port 4000 --no-browser --reauth
-    --client-id me --client-secret-file ${secret} --client-metadata-url https://me.example/client --protocol 2026-07-28 --log-level debug --json`;
+    --client-id me --client-secret-file ${secret} --client-metadata-url https://me.example/client --protocol 2026-07-28 --log-level debug --header --json`;
   expect(read(args.replace(/\s+/g, ' '))).toEqual({
     command: 'login',
     upstreamUrl: new URL('https://a.example/x'),
@@ -47,6 +48,7 @@ test('every option of a command line arrives', async () => {
     noBrowser: true,
     reauth: true,
     force: true,
+    header: true,
     json: true,
     protocol: '2026-07-28',
     logLevel: 'debug',
@@ -54,6 +56,7 @@ test('every option of a command line arrives', async () => {
   expect(read('login --force')).toMatchObject({ force: true, reauth: false });
   // a client's setting is not a wish to rotate at each scheduled run, and cron mails whatever is said
   expect(read('refresh --reauth')).toMatchObject({ force: false, logLevel: 'error' });
+  expect(read('token')).toMatchObject({ logLevel: 'error' });
   expect(read('refresh --force --log-level info')).toMatchObject({ force: true, logLevel: 'info' });
 });
 
@@ -190,6 +193,9 @@ test('a hint names the command for the very connection that it is about', () => 
   const hint = 'run `npx -y notion-mcp-bridge login`';
   expect(forConnection(read(''), hint)).toBe(hint);
   expect(forConnection(read('--profile work'), hint)).toBe('run `npx -y notion-mcp-bridge login --profile work`');
+  expect(forConnection(read('--profile work'), 'run `npx -y notion-mcp-bridge logout` again')).toContain(
+    'logout --profile work`',
+  );
   expect(forConnection(read('--url https://a.example/mcp?a=1&b=2 --config-dir /tmp/c'), hint)).toBe(
     'run `npx -y notion-mcp-bridge login --url "https://a.example/mcp?a=1&b=2" --config-dir /tmp/c`',
   );

@@ -34,8 +34,9 @@ test('the table of commands names each one that a person types, and so does the 
   const text = printed.join('');
   for (const name of typed) expect(text).toMatch(new RegExp(`^  ${name} `, 'm'));
   // a screen
-  expect(text.split('\n').length).toBeLessThan(40);
-  expect(Math.max(...text.split('\n').map((line) => line.length))).toBeLessThanOrEqual(110);
+  expect(text.split('\n').length).toBeLessThanOrEqual(40);
+  expect(Math.max(...text.split('\n').map((line) => line.length))).toBeLessThanOrEqual(80);
+  expect(text.trimEnd().split('\n').at(-1)).toMatch(/^Example.*: npx -y notion-mcp-bridge /);
 });
 
 test('the transports of the SDK refuse or change what the relay has to pass, as docs/architecture.md says', async () => {

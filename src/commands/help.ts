@@ -8,22 +8,21 @@ const snippet = JSON.stringify(
 );
 
 export const help: Command = async ({ print }) => {
-  print(`notion-mcp-bridge keeps one Notion sign-in alive for every MCP client on this machine
+  print(`notion-mcp-bridge keeps one Notion sign-in alive for all MCP clients you have
 
 Usage: notion-mcp-bridge [COMMAND] [OPTIONS]
-
-Commands:
   (none)   the MCP server on stdin and stdout; your MCP client starts it
   login    sign in through the browser
   logout   revoke the sign-in and forget it
-  status   show the connection, who uses it, and where it is stored
+  status   show the connections, who uses them, and where they are stored
   refresh  keep the sign-in alive, for a scheduler; never opens a browser
+  token    print a valid access token, for scripts
 
-Options:
+Options, in parentheses what holds without them:
 ${optionLines().join('\n')}
+In the environment: NOTION_MCP_BRIDGE_PROFILE=work and so on; see the README.
 
-Each option with a value, and each switch, can also be set in the environment,
-for example NOTION_MCP_BRIDGE_PROFILE=work.
+Example, for a second workspace: npx -y notion-mcp-bridge login --profile work
 `);
   return 0;
 };
@@ -51,6 +50,6 @@ More: npx -y notion-mcp-bridge --help
 function optionLines(): string[] {
   return Object.entries(optionTable).map(([name, option]) => {
     const left = `  --${name}${'value' in option ? ` ${option.value}` : ''}`;
-    return `${left.padEnd(28)} ${option.help}`;
+    return `${left.padEnd(28)}${option.help}`;
   });
 }

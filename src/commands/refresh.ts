@@ -3,6 +3,7 @@ import { type ConnectionRecord, type Grant, isConnected } from '../credentials/r
 import { isRenewable, rejectionOf } from '../credentials/refresh-plan.ts';
 import { BridgeError } from '../errors.ts';
 import type { Command, CommandContext } from './command.ts';
+import { notConnected } from './not-connected.ts';
 import { distance, isoTime, readableTime } from './readable-time.ts';
 
 /** For waiting, for the network or for another process; a request that was sent is waited for beyond it. */
@@ -43,12 +44,6 @@ function answer({ config, clock }: CommandContext, grant: Grant, result: 'refres
     return `refreshed; the access token serves until ${readableTime(accessTokenExpires, now)}`;
   const why = isRenewable(grant) ? `refreshed ${distance(refreshed, now)}` : 'the server issued no refresh token';
   return `nothing to do: ${why}`;
-}
-
-function notConnected({ state, reason, pendingSignIn }: ConnectionRecord): BridgeError {
-  if (state === 'declined') return new BridgeError('AUTHORIZATION_DENIED', 'the sign-in was declined in the browser');
-  const message = state === 'needs_reconnect' ? `the grant has ended (${reason})` : 'nobody is signed in';
-  return new BridgeError('REAUTH_REQUIRED', message, { signInUrl: pendingSignIn?.prepared?.url });
 }
 
 /** It would be due, but the record says not to send it while the access token works (product.md 6.5, 6.6). */
