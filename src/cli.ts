@@ -5,6 +5,7 @@ import { openConnection } from './bridge.ts';
 import { systemClock } from './clock.ts';
 import type { Command, CommandContext, ExitCode } from './commands/command.ts';
 import { help, version } from './commands/help.ts';
+import { createInk } from './commands/ink.ts';
 import { login } from './commands/login.ts';
 import { logout } from './commands/logout.ts';
 import { refresh } from './commands/refresh.ts';
@@ -47,10 +48,13 @@ async function run(config: Config): Promise<ExitCode> {
     openBrowser: createBrowser(desktop(), systemClock),
     version: manifest.version,
   };
+  const { NO_COLOR, TERM } = process.env;
+  const isTerminal = { input: process.stdin.isTTY === true, output: process.stdout.isTTY === true && TERM !== 'dumb' };
   const context: CommandContext = {
     ...surroundings,
     stdio: { input: process.stdin, output: process.stdout },
-    isTerminal: { input: process.stdin.isTTY === true, output: process.stdout.isTTY === true },
+    isTerminal,
+    ink: createInk(isTerminal.output, NO_COLOR),
     stop: stop.signal,
     print: (text) => void process.stdout.write(text),
     openConnection: () => openConnection(surroundings),

@@ -13,6 +13,8 @@ export interface Config {
   command: CommandName;
   upstreamUrl: URL;
   profile: string;
+  /** A profile or a URL was given; without either, `status` tells of every connection. */
+  isNamed: boolean;
   folder: string;
   callbackPort: number | undefined;
   preregistered: PreregisteredClient;
@@ -48,6 +50,7 @@ export function readConfig(argv: readonly string[], environment: Environment): C
     command,
     upstreamUrl: readUrl('url', text('url') ?? defaultUrl),
     profile: readProfile(text('profile') ?? defaultProfile),
+    isNamed: text('profile') !== undefined || text('url') !== undefined,
     folder: resolve(text('config-dir') ?? defaultFolder()),
     callbackPort: readPort(text('callback-port')),
     preregistered: readClient(text('client-id'), text('client-secret-file'), text('client-metadata-url')),

@@ -20,6 +20,7 @@ test('without options Notion is served for the default profile', () => {
     command: 'serve',
     upstreamUrl: new URL('https://mcp.notion.com/mcp'),
     profile: 'default',
+    isNamed: false,
     folder: join(homedir(), '.notion-mcp-bridge'),
     callbackPort: undefined,
     preregistered: { clientId: undefined, clientSecret: undefined, clientMetadataUrl: undefined },
@@ -42,6 +43,7 @@ test('every option of a command line arrives', async () => {
     command: 'login',
     upstreamUrl: new URL('https://a.example/x'),
     profile: 'work',
+    isNamed: true,
     folder: '/tmp/c',
     callbackPort: 4000,
     preregistered: { clientId: 'me', clientSecret: 'hunter2', clientMetadataUrl: 'https://me.example/client' },
@@ -53,6 +55,8 @@ test('every option of a command line arrives', async () => {
     protocol: '2026-07-28',
     logLevel: 'debug',
   });
+  expect(read('status --profile default')).toMatchObject({ isNamed: true });
+  expect(read('status --config-dir /tmp/c')).toMatchObject({ isNamed: false });
   expect(read('login --force')).toMatchObject({ force: true, reauth: false });
   // a client's setting is not a wish to rotate at each scheduled run, and cron mails whatever is said
   expect(read('refresh --reauth')).toMatchObject({ force: false, logLevel: 'error' });

@@ -1,4 +1,5 @@
 import { oneLine } from '../log.ts';
+import { type Ink, plainInk } from './ink.ts';
 import { distance, plural, readableTime } from './readable-time.ts';
 import type { Facts } from './status-facts.ts';
 
@@ -6,7 +7,7 @@ import type { Facts } from './status-facts.ts';
 const longestLine = 4_000;
 
 /** The facts for a person: one line each, and none for what does not apply. */
-export function statusText(facts: Facts, now: number): string {
+export function statusText(facts: Facts, now: number, ink: Ink = plainInk): string {
   const at = (iso: string | undefined) => iso && readableTime(iso, now);
   const lines: [string, string | undefined][] = [
     ['state', facts.state.replace('_', ' ') + (facts.reason === undefined ? '' : ` (${facts.reason})`)],
@@ -30,7 +31,23 @@ export function statusText(facts: Facts, now: number): string {
   ];
   const shown = lines.filter((line): line is [string, string] => line[1] !== undefined);
   const width = Math.max(...shown.map(([name]) => name.length)) + 2;
-  return shown.map(([name, value]) => `${name.padEnd(width)}${oneLine(value, longestLine)}\n`).join('');
+  return shown
+    .map(([name, value]) => {
+      const text = oneLine(value, longestLine);
+      return `${ink.dim(name.padEnd(width))}${inkOf(name, facts, ink)(text)}\n`;
+    })
+    .join('');
+}
+
+function inkOf(name: string, { state }: Facts, ink: Ink): (text: string) => string {
+  if (name === 'link') return ink.link;
+  if (name === 'state') return stateInk(state, ink);
+  return name === 'next step' ? ink.warn : (text) => text;
+}
+
+export function stateInk(state: string, ink: Ink): (text: string) => string {
+  if (state === 'connected') return ink.good;
+  return state === 'signed_out' || state === 'declined' ? ink.warn : ink.bad;
 }
 
 /** Depends on who runs: a bridge in use refreshes ahead, an idle one once a day, and without one nobody does. */

@@ -36,3 +36,8 @@ export function locate(folder: string, profile: string, upstreamUrl: URL): Locat
     running: at('.running-'),
   };
 }
+
+/** The profile whose record a file of this name is, or undefined where it is none. */
+export function profileOf(name: string): string | undefined {
+  return /^([a-z0-9][a-z0-9_-]*)@.+-[0-9a-f]{8}\.json$/.exec(name)?.[1];
+}
