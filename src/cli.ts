@@ -10,6 +10,7 @@ import { login } from './commands/login.ts';
 import { logout } from './commands/logout.ts';
 import { refresh } from './commands/refresh.ts';
 import { serve } from './commands/serve.ts';
+import { lineStart } from './commands/spinner.ts';
 import { status } from './commands/status.ts';
 import { token } from './commands/token.ts';
 import { type Config, forConnection, readConfig } from './config.ts';
@@ -21,7 +22,7 @@ import type { CommandName } from './options.ts';
 
 const commands: Record<CommandName, Command> = { serve, login, logout, status, refresh, token, help, version };
 
-const toPerson = (line: string) => void process.stderr.write(line);
+const toPerson = (line: string) => void process.stderr.write(isMoving(process.stderr) ? `${lineStart}${line}` : line);
 const toProgram = (answer: object) => void process.stdout.write(`${JSON.stringify(answer, undefined, 2)}\n`);
 
 async function main(): Promise<ExitCode> {
@@ -48,18 +49,23 @@ async function run(config: Config): Promise<ExitCode> {
     openBrowser: createBrowser(desktop(), systemClock),
     version: manifest.version,
   };
-  const { NO_COLOR, TERM } = process.env;
-  const isTerminal = { input: process.stdin.isTTY === true, output: process.stdout.isTTY === true && TERM !== 'dumb' };
+  const isTerminal = { input: process.stdin.isTTY === true, output: isMoving(process.stdout) };
   const context: CommandContext = {
     ...surroundings,
     stdio: { input: process.stdin, output: process.stdout },
+    environment: process.env,
     isTerminal,
-    ink: createInk(isTerminal.output, NO_COLOR),
+    ink: createInk(isTerminal.output, process.env.NO_COLOR),
     stop: stop.signal,
     print: (text) => void process.stdout.write(text),
     openConnection: () => openConnection(surroundings),
   };
   return commands[config.command](context);
+}
+
+/** A terminal that can go back in a line. */
+function isMoving({ isTTY }: NodeJS.WriteStream): boolean {
+  return isTTY === true && process.env.TERM !== 'dumb';
 }
 
 /** To the person with the link and the next step, to the log without. */

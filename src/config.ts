@@ -37,8 +37,6 @@ export type Environment = Readonly<Record<string, string | undefined>>;
 
 const defaultUrl = 'https://mcp.notion.com/mcp';
 const defaultProfile = 'default';
-/** Scripts and schedulers show a person whatever these say. */
-const quietCommands = new Set<CommandName>(['refresh', 'token']);
 
 /** @throws BridgeError CONFIG_INVALID */
 export function readConfig(argv: readonly string[], environment: Environment): Config {
@@ -60,7 +58,7 @@ export function readConfig(argv: readonly string[], environment: Environment): C
     header: settings.header === true,
     json: settings.json === true,
     protocol: readRevision(text('protocol')),
-    logLevel: readLogLevel(text('log-level') ?? (quietCommands.has(command) ? 'error' : 'info')),
+    logLevel: readLogLevel(text('log-level') ?? defaultLogLevel(command)),
   };
 }
 
@@ -175,6 +173,12 @@ function readRevision(given: string | undefined): string | undefined {
   if (given !== undefined && !/^\d{4}-\d{2}-\d{2}$/.test(given))
     throw invalid(`--protocol is not a revision such as 2026-07-28: ${given}`);
   return given;
+}
+
+/** A server has nothing else to tell with; a command has its own words; of these two scripts and schedulers show all that comes. */
+function defaultLogLevel(command: CommandName): LogLevel {
+  if (command === 'serve') return 'info';
+  return command === 'refresh' || command === 'token' ? 'error' : 'warn';
 }
 
 function readLogLevel(given: string): LogLevel {

@@ -1,9 +1,11 @@
 import type { Connection, Stdio, Surroundings } from '../bridge.ts';
+import type { Environment } from '../config.ts';
 import type { Ink } from './ink.ts';
 
 /** What every command gets; none of them touches `process`. */
 export interface CommandContext extends Surroundings {
   stdio: Stdio;
+  environment: Environment;
   /** `output`: one that can go back in a line. */
   isTerminal: { input: boolean; output: boolean };
   /** For what is printed. */

@@ -1,15 +1,20 @@
-import { createInterface } from 'node:readline';
 import type { Connection } from '../bridge.ts';
 import { createDeadline, untilAborted } from '../clock.ts';
-import { authorizationOf, isConnected } from '../credentials/record.ts';
-import { BridgeError, describe } from '../errors.ts';
+import type { Environment } from '../config.ts';
+import { authorizationOf, type ConnectionRecord, isConnected } from '../credentials/record.ts';
+import { BridgeError } from '../errors.ts';
 import { makeContact } from '../first-contact.ts';
-import type { SignInOutcome, SignInRequest, SignInState } from '../sign-in.ts';
+import { oneLine } from '../log.ts';
+import type { SignInOutcome, SignInRequest } from '../sign-in.ts';
 import { stepUpScope } from '../sign-in-policy.ts';
 import type { Command, CommandContext } from './command.ts';
+import { acceptPastedRedirect, showLink } from './login-prompt.ts';
+import { startSpinner } from './spinner.ts';
 
 /** How long a person may take. The sign-in stays pending after that, for whichever bridge runs. */
 const patience = 3_600_000;
+/** Without tab and terminal, for an address that a pipe may still bring. */
+const unattendedPatience = 300_000;
 
 /** Signs in from a terminal: asks upstream whether it wants that, begins or joins a sign-in, waits, and connects once. */
 export const login: Command = async (context) => {
@@ -50,7 +55,7 @@ async function needOfSignIn(context: CommandContext, connection: Connection): Pr
   const how = isConnected(record)
     ? 'already signed in; `login --force` signs in again'
     : 'this server needs no sign-in';
-  context.print(`connected to ${contact.serverName} (${how})\n`);
+  context.print(`${context.ink.good('connected')} to ${oneLine(contact.serverName)} (${how})\n`);
   return undefined;
 }
 
@@ -60,46 +65,58 @@ async function signIn(context: CommandContext, connection: Connection, request: 
     const state = await connection.signIn.begin(request, deadline.signal);
     if (state.kind === 'connected') return;
     showLink(context, state);
-    const pasted = acceptPastedRedirect(context, connection);
-    requireConnected(await connection.signIn.outcome(request.seen, deadline.signal).finally(pasted.close));
+    await awaitPerson(context, connection, { seen: request.seen, opened: state.opened });
   } finally {
     deadline.release();
   }
 }
 
-function showLink({ print }: CommandContext, { url, opened }: SignInState & { kind: 'pending' }): void {
-  if (opened) {
-    print(`your browser is open; approve there. If it is not, open this link:\n\n  ${url}\n\nwaiting for you...\n`);
-    return;
+/** Waits for the approval, as long as somebody could be there to give it. */
+async function awaitPerson(
+  context: CommandContext,
+  connection: Connection,
+  { seen, opened }: { seen: string | undefined; opened: boolean },
+): Promise<void> {
+  const { clock, isTerminal, environment } = context;
+  const isAttended = opened || isTerminal.input || isTerminal.output;
+  if (!isAttended && isAutomated(environment)) throw nobodyThere();
+  const pasted = acceptPastedRedirect(context, connection);
+  const deadline = isAttended
+    ? createDeadline(clock, patience)
+    : createDeadline(clock, unattendedPatience, pasted.ended);
+  const waiting = showWaiting(context, opened);
+  try {
+    const outcome = await connection.signIn.outcome(seen, deadline.signal);
+    if (outcome !== 'still pending' || isAttended) return requireConnected(outcome);
+    // What the input brought last may be in the record already, written by another process.
+    if (!isNewly(await connection.store.load(), seen)) throw nobodyThere();
+  } finally {
+    waiting.stop();
+    pasted.close();
+    deadline.release();
   }
-  const port = new URL(new URL(url).searchParams.get('redirect_uri') as string).port;
-  print(`open this link in a browser and approve:\n\n  ${url}\n
-If that browser runs on another machine, either forward the port first:
-
-  ssh -L ${port}:127.0.0.1:${port} THIS-MACHINE
-
-or approve, copy the address of the page that then cannot be shown, paste it here and press Enter.
-
-waiting for you...\n`);
 }
 
-/** The redirect of a browser that cannot reach this machine, handed on to the listener, whichever process has it. */
-function acceptPastedRedirect({ stdio, print }: CommandContext, { http, store }: Connection): { close(): void } {
-  const lines = createInterface({ input: stdio.input });
-  lines.on('line', async (line) => {
-    try {
-      const { pendingSignIn } = await store.load();
-      const redirectUri = pendingSignIn?.prepared?.redirectUri;
-      if (line.trim() === '' || redirectUri === undefined) return;
-      if (!line.trim().startsWith(`${redirectUri}?`))
-        return void print(`that is not the address of this sign-in; it begins with ${redirectUri}\n`);
-      const response = await http.request(new URL(line.trim()), { method: 'GET', headers: {}, connection: 'new' });
-      response.body.resume();
-    } catch (error) {
-      print(`could not use that address (${describe(error)})\n`);
-    }
+function isNewly(record: ConnectionRecord, seen: string | undefined): boolean {
+  return isConnected(record) && authorizationOf(record) !== seen;
+}
+
+/** A line that moves would run through an address that is being pasted. */
+function showWaiting(context: CommandContext, opened: boolean): { stop(): void } {
+  const { clock, print, isTerminal } = context;
+  const mayMove = isTerminal.output && (opened || !isTerminal.input);
+  return startSpinner({ clock, print, isTerminal: { ...isTerminal, output: mayMove } }, 'waiting for you');
+}
+
+/** What build services tell of themselves. */
+function isAutomated({ CI = '' }: Environment): boolean {
+  return !/^(|0|false)$/i.test(CI);
+}
+
+function nobodyThere(): BridgeError {
+  return new BridgeError('REAUTH_REQUIRED', 'a sign-in needs a person: no browser opened here, and nobody can answer', {
+    hint: 'run `npx -y notion-mcp-bridge login` in a terminal on this machine (over SSH with `ssh -t`)',
   });
-  return { close: () => lines.close() };
 }
 
 function requireConnected(outcome: SignInOutcome): void {
@@ -116,5 +133,6 @@ async function greet(context: CommandContext, connection: Connection): Promise<v
     throw new BridgeError('UPSTREAM_REFUSED', 'the server refuses the access token that was just issued');
   const { grant } = await connection.store.load();
   const workspace = grant?.identity.workspace_name;
-  context.print(`signed in${workspace === undefined ? '' : ` to ${workspace}`}; connected to ${contact.serverName}\n`);
+  const to = workspace === undefined ? '' : ` to ${oneLine(workspace)}`;
+  context.print(`${context.ink.good('signed in')}${to}; connected to ${oneLine(contact.serverName)}\n`);
 }

@@ -1,3 +1,4 @@
+import type { Connection } from '../bridge.ts';
 import { untilAborted } from '../clock.ts';
 import { withoutGrant } from '../credentials/grant.ts';
 import type { Grant } from '../credentials/record.ts';
@@ -15,18 +16,25 @@ export const logout: Command = async (context) => {
   });
 };
 
-async function signOut({ clock, print, log, openConnection }: CommandContext): Promise<true> {
-  const { store, http, close } = openConnection();
+async function signOut(context: CommandContext): Promise<true> {
+  const connection = context.openConnection();
+  try {
+    await forget(context, connection);
+  } finally {
+    await connection.close();
+  }
+  return true;
+}
+
+async function forget({ clock, print, log, config }: CommandContext, { store, http }: Connection): Promise<void> {
+  const byHand = `remove the connection at ${config.upstreamUrl.host} in its settings`;
   const end = async (grant: Grant) => {
     try {
       const revoked = await revoke(grant, { http });
-      print(
-        revoked
-          ? 'revoked the sign-in at the server\n'
-          : 'the server offers no revocation; remove the connection in its settings\n',
-      );
+      print(revoked ? 'revoked the sign-in at the server\n' : `the server offers no revocation; ${byHand}\n`);
     } catch (error) {
       log.warn('could not revoke the sign-in at the server; forgetting it here all the same', { why: describe(error) });
+      print(`the server still has the sign-in; ${byHand}\n`);
     }
   };
 
@@ -40,6 +48,4 @@ async function signOut({ clock, print, log, openConnection }: CommandContext): P
   // Another process refreshed or signed in before the lock was ours: what was revoked may have meant nothing any more.
   if (forgotten && forgotten.tokens.refresh_token !== grant?.tokens.refresh_token) await end(forgotten);
   print(forgotten ? 'signed out\n' : 'nobody was signed in\n');
-  await close();
-  return true;
 }
