@@ -61,6 +61,8 @@ export function errnoOf(error: unknown): string | undefined {
 
 /** A short text for a log line: the message, without a stack. */
 export function describe(error: unknown): string {
+  // A host with several addresses of which none answers: Node.js leaves the message of the whole empty.
+  if (error instanceof AggregateError && error.message === '') return error.errors.map(describe).join('; ');
   return error instanceof Error ? error.message : String(error);
 }
 

@@ -4,7 +4,7 @@ import type { Socket } from 'node:net';
 import { text as readText } from 'node:stream/consumers';
 import { type Clock, createDeadline } from './clock.ts';
 import { type ConnectionChoice, createConnections, isLoopback, type ProxyFor } from './connections.ts';
-import { BridgeError, errnoOf } from './errors.ts';
+import { BridgeError, describe, errnoOf } from './errors.ts';
 
 export interface HttpRequest {
   method: 'GET' | 'POST' | 'DELETE';
@@ -32,7 +32,7 @@ export class ConnectionError extends Error {
   /** The certificate is not one to trust: asking again does not help. */
   readonly isUntrusted: boolean;
   constructor(sent: boolean, cause: unknown) {
-    super(cause instanceof Error ? cause.message : String(cause), { cause });
+    super(describe(cause), { cause });
     this.name = 'ConnectionError';
     this.sent = sent;
     this.isUntrusted = /CERT|LEAF_SIGNATURE/.test(errnoOf(cause) ?? '');
