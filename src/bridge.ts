@@ -61,7 +61,8 @@ export function openConnection({ config, clock, log, random, proxyFor, openBrows
   const counters = createCounters(location.counters, clock, log);
   const presence = createPresence({ prefix: location.running, processes: store.processes, clock, log });
   // Who only looks is not there.
-  if (config.command !== 'status') presence.announce(config.command === 'serve' ? 'server' : config.command);
+  if (config.command !== 'status' && config.command !== 'doctor')
+    presence.announce(config.command === 'serve' ? 'server' : config.command);
   const tokens = createTokenSource({ store, http, clock, log, random, onRefresh: counters.addRefresh });
   const ports = createLoopbackPorts(http, clock);
   const onSignedIn = () => counters.add('signIns');

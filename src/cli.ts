@@ -4,6 +4,7 @@ import manifest from '../package.json' with { type: 'json' };
 import { openConnection } from './bridge.ts';
 import { systemClock } from './clock.ts';
 import type { Command, CommandContext, ExitCode } from './commands/command.ts';
+import { doctor } from './commands/doctor.ts';
 import { help, version } from './commands/help.ts';
 import { createInk } from './commands/ink.ts';
 import { login } from './commands/login.ts';
@@ -20,7 +21,7 @@ import { createLogFile } from './log-file.ts';
 import { createBrowser } from './oauth/browser.ts';
 import type { CommandName } from './options.ts';
 
-const commands: Record<CommandName, Command> = { serve, login, logout, status, refresh, token, help, version };
+const commands: Record<CommandName, Command> = { serve, login, logout, status, doctor, refresh, token, help, version };
 
 const toPerson = (line: string) => void process.stderr.write(isMoving(process.stderr) ? `${lineStart}${line}` : line);
 const toProgram = (answer: object) => void process.stdout.write(`${JSON.stringify(answer, undefined, 2)}\n`);
@@ -54,6 +55,7 @@ async function run(config: Config): Promise<ExitCode> {
     ...surroundings,
     stdio: { input: process.stdin, output: process.stdout },
     environment: process.env,
+    machine: { node: process.version, platform: process.platform, arch: process.arch },
     isTerminal,
     ink: createInk(isTerminal.output, process.env.NO_COLOR),
     stop: stop.signal,

@@ -71,7 +71,7 @@ export function forConnection({ profile, upstreamUrl, folder }: Config, text: st
   ];
   const options = given.map((word) => ` ${/^[\w:/.@=-]+$/.test(word) ? word : `"${word}"`}`).join('');
   return text.replace(
-    /npx -y notion-mcp-bridge (login|logout|status|refresh|token)( --force)?/g,
+    /npx -y notion-mcp-bridge (login|logout|status|doctor|refresh|token)( --force)?/g,
     (command) => `${command}${options}`,
   );
 }
@@ -175,10 +175,10 @@ function readRevision(given: string | undefined): string | undefined {
   return given;
 }
 
-/** A server has nothing else to tell with; a command has its own words; of these two scripts and schedulers show all that comes. */
+/** A server has nothing else to tell with, a command has its own words, and a script or a report wants no more than errors. */
 function defaultLogLevel(command: CommandName): LogLevel {
   if (command === 'serve') return 'info';
-  return command === 'refresh' || command === 'token' ? 'error' : 'warn';
+  return command === 'login' || command === 'logout' || command === 'status' ? 'warn' : 'error';
 }
 
 function readLogLevel(given: string): LogLevel {

@@ -18,6 +18,8 @@ export type ConnectionChoice = 'pooled' | 'recent' | 'new';
 export interface Connections {
   /** The agent that has them, with none that cannot be trusted any more. */
   agentFor(url: URL, choice: ConnectionChoice): HttpAgent;
+  /** The proxy through which a request to this URL goes; '' for none. */
+  proxyOf(url: URL): string;
   /** Ends idle connections, when none of them can be trusted any more. */
   closeIdle(): void;
 }
@@ -49,8 +51,10 @@ export function createConnections(clock: Clock, proxyFor: ProxyFor, addresses = 
     }
   };
 
+  const proxyOf = (url: URL) => (isLoopback(url.hostname) ? '' : proxyFor(url.href));
+
   const poolsFor = (url: URL): Pools => {
-    const proxy = isLoopback(url.hostname) ? '' : proxyFor(url.href);
+    const proxy = proxyOf(url);
     const known = pools.get(proxy) ?? createPools(proxy, (socket) => idleSince.set(socket, clock.monotonic()));
     pools.set(proxy, known);
     return known;
@@ -83,7 +87,7 @@ export function createConnections(clock: Clock, proxyFor: ProxyFor, addresses = 
     return agent;
   };
 
-  return { agentFor, closeIdle: closeAllIdle };
+  return { agentFor, proxyOf, closeIdle: closeAllIdle };
 }
 
 export function isLoopback(hostname: string): boolean {

@@ -44,6 +44,8 @@ export interface Http {
   request(url: URL, request: HttpRequest): Promise<HttpResponse>;
   /** A `fetch` for oauth4webapi: no redirects, body at most 1 MB; 30 s, or until the caller's own `signal`. @throws ConnectionError */
   readonly fetch: (url: string, init: FetchInit) => Promise<Response>;
+  /** The proxy through which a request to this URL goes; '' for none. */
+  proxyOf(url: URL): string;
   /** Ends idle connections, when none of them can be trusted any more. */
   closeIdle(): void;
 }
@@ -100,7 +102,7 @@ export function createHttp(clock: Clock, proxyFor: ProxyFor = () => '', addresse
     }
   };
 
-  return { request, fetch, closeIdle: connections.closeIdle };
+  return { request, fetch, proxyOf: connections.proxyOf, closeIdle: connections.closeIdle };
 }
 
 function exchange(url: URL, init: HttpRequest, agent: HttpAgent): Promise<HttpResponse> {

@@ -1,6 +1,16 @@
 import { logLevels } from './log.ts';
 
-export const commandNames = ['serve', 'login', 'logout', 'status', 'refresh', 'token', 'help', 'version'] as const;
+export const commandNames = [
+  'serve',
+  'login',
+  'logout',
+  'status',
+  'doctor',
+  'refresh',
+  'token',
+  'help',
+  'version',
+] as const;
 export type CommandName = (typeof commandNames)[number];
 
 export interface OptionDescription {
@@ -67,7 +77,7 @@ export const optionTable = {
   },
   force: { help: 'login, refresh: although there is no need' },
   header: { help: 'token: print it as an Authorization header' },
-  json: { help: 'status, refresh, token: print JSON' },
+  json: { help: 'status, doctor, refresh, token: print JSON' },
   version: { help: 'print the version' },
   help: { help: 'print this help' },
 } as const satisfies Record<string, OptionDescription>;

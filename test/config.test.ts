@@ -61,6 +61,7 @@ test('every option of a command line arrives', async () => {
   // a client's setting is not a wish to rotate at each scheduled run, and cron mails whatever is said
   expect(read('refresh --reauth')).toMatchObject({ force: false, logLevel: 'error' });
   expect(read('token')).toMatchObject({ logLevel: 'error' });
+  expect(read('doctor')).toMatchObject({ logLevel: 'error' });
   expect(read('login')).toMatchObject({ logLevel: 'warn' });
   expect(read('refresh --force --log-level info')).toMatchObject({ force: true, logLevel: 'info' });
 });

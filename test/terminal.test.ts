@@ -114,6 +114,7 @@ describe('where nobody can answer, login says so instead of waiting', () => {
       ...surroundings,
       stdio: { input: new PassThrough(), output: new PassThrough() },
       environment: {},
+      machine: { node: process.version, platform: process.platform, arch: process.arch },
       isTerminal: { input: false, output: false },
       ink: plainInk,
       stop: new AbortController().signal,

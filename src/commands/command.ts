@@ -6,6 +6,7 @@ import type { Ink } from './ink.ts';
 export interface CommandContext extends Surroundings {
   stdio: Stdio;
   environment: Environment;
+  machine: { node: string; platform: string; arch: string };
   /** `output`: one that can go back in a line. */
   isTerminal: { input: boolean; output: boolean };
   /** For what is printed. */

@@ -15,6 +15,7 @@ Usage: notion-mcp-bridge [COMMAND] [OPTIONS]
   login    sign in through the browser
   logout   revoke the sign-in and forget it
   status   show the connections, who uses them, and where they are stored
+  doctor   look for what is wrong, whose fault it is, and what to do
   refresh  keep the sign-in alive, for a scheduler; never opens a browser
   token    print a valid access token, for scripts
 

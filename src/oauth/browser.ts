@@ -19,11 +19,7 @@ export interface BrowserEnvironment {
 /** Undefined where no tab can open at all: then nobody has used up the one tab of a need, either (P5). */
 export function createBrowser(environment: BrowserEnvironment, clock: Clock): OpenBrowser | undefined {
   const { browser, hasDesktop } = environment;
-  const [name, ...args] =
-    browser
-      ?.split(':')[0]
-      ?.split(' ')
-      .filter((part) => part !== '' && part !== '%s') ?? [];
+  const [name, ...args] = openerCommand(browser);
   if (name === undefined && !hasDesktop) return undefined;
   return async (url) => {
     if (!isTrustworthy(new URL(url))) return false;
@@ -35,6 +31,12 @@ export function createBrowser(environment: BrowserEnvironment, clock: Clock): Op
       return false;
     }
   };
+}
+
+/** The program that `$BROWSER` names first, and its arguments; empty without one. */
+export function openerCommand(browser = ''): string[] {
+  const [first = ''] = browser.split(':');
+  return first.split(' ').filter((part) => part !== '' && part !== '%s');
 }
 
 /** An opener that ends badly within its patience has opened nothing; one that still runs is the browser itself. */

@@ -137,6 +137,7 @@ export function createNetwork({ machine, server, ledger, chance }: NetworkParts)
           deadline?.release();
         }
       },
+      proxyOf: () => '',
       closeIdle: () => undefined,
     }),
   };

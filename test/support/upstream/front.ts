@@ -10,6 +10,8 @@ export interface FrontParts {
   log: RequestLog;
   faults: Faults;
   handler: () => Handler;
+  /** For the Date header, ms since the epoch; the real time by default. */
+  now?: () => number;
 }
 
 /** node:http on 127.0.0.1 in front of a Request/Response handler: logs, applies faults, streams. */
@@ -79,7 +81,9 @@ export class Front {
       return outcome.response?.body?.cancel();
     }
     // A flat list, because an answer may set several cookies.
-    response.writeHead(outcome.response.status, [...outcome.response.headers].flat());
+    const { now = Date.now } = this.#parts;
+    const date = new Date(now()).toUTCString();
+    response.writeHead(outcome.response.status, ['date', date, ...[...outcome.response.headers].flat()]);
     response.flushHeaders();
     if (isEventStream(outcome.response)) this.#follow(response);
     this.#parts.log.answered(entry, outcome.response.status);

@@ -63,7 +63,12 @@ export class Upstream {
   readonly #grants = new Grants(this.#kv);
   readonly #log = new RequestLog();
   readonly #mcp: McpSide;
-  readonly #front = new Front({ log: this.#log, faults: this.faults, handler: () => this.#handler });
+  readonly #front = new Front({
+    log: this.#log,
+    faults: this.faults,
+    handler: () => this.#handler,
+    now: this.clock.now,
+  });
   #handler: Handler = async () => new Response(null, { status: 503 });
 
   constructor(options: Settled) {
