@@ -43,7 +43,7 @@ test('a name that nobody knows', async () => {
   expect(told.all('not checked')).toEqual(expect.arrayContaining(beyond));
 });
 
-test('a network that swallows everything has its report all the same', { timeout: 30_000 }, async () => {
+test('a network that swallows everything has its report all the same', { timeout: 45_000 }, async () => {
   const silent = createServer((socket) => {
     socket.on('error', () => undefined);
     onTestFinished(() => void socket.destroy());
@@ -53,7 +53,7 @@ test('a network that swallows everything has its report all the same', { timeout
   expectTrouble(await toldDoctor(await homeInTest(), url), 'this machine', /^no connection to \S+ in time$/);
 });
 
-test('a server that takes the question and gives no answer', { timeout: 30_000 }, async () => {
+test('a server that takes the question and gives no answer', { timeout: 45_000 }, async () => {
   const upstream = await upstreamInTest();
   upstream.faults.hold('mcp');
   const told = await toldDoctor(await homeInTest(), upstream.url);

@@ -43,7 +43,7 @@ export interface CheckOptions<T, N extends readonly Check<unknown>[]> {
   run(values: Values<N>, signal: AbortSignal): Promise<Result<T>> | Result<T>;
 }
 
-const usualLimit = 3_000;
+const usualLimit = 5_000;
 /** For a check that can say better than we what it was that took so long. */
 const lastWords = 300;
 
