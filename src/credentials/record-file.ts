@@ -1,10 +1,9 @@
 import { mkdirSync, readdirSync, renameSync, rmSync, statSync, watch } from 'node:fs';
-import { open, stat } from 'node:fs/promises';
+import { stat } from 'node:fs/promises';
 import { basename, dirname, join } from 'node:path';
-import { Readable } from 'node:stream';
-import { writeFile } from 'atomically';
 import Conf from 'conf';
 import { BridgeError, errnoOf, unreadable } from '../errors.ts';
+import { writeWhole } from '../whole-file.ts';
 import { parseRecord } from './parse-record.ts';
 import type { ConnectionRecord } from './record.ts';
 
@@ -35,7 +34,7 @@ export function createRecordFile(path: string): RecordFile {
     path,
     stamp: () => stampOf(path),
     read: () => readFile(path),
-    write: (record, requireLock) => writeWhole(path, record, requireLock),
+    write: (record, requireLock) => writeRecord(path, record, requireLock),
     moveAside: (suffix) => {
       renameSync(path, `${path}.${suffix}`);
       return `${path}.${suffix}`;
@@ -100,17 +99,13 @@ function sweepDrafts(path: string): void {
 }
 
 /**
- * A stream makes atomically write in a loop: given a string it calls write(2) once and would rename a file that a full
- * disk cut short. The folder is flushed, too, so that the rename survives a power cut. The lock is asked for once the
- * draft is there: whoever robs it before that is noticed, and whoever robs it later sweeps the draft.
+ * The lock is asked for once the draft is there: whoever robs it before that is noticed, and whoever robs it later sweeps
+ * the draft.
  */
-async function writeWhole(path: string, record: ConnectionRecord, requireLock: () => void): Promise<void> {
+async function writeRecord(path: string, record: ConnectionRecord, requireLock: () => void): Promise<void> {
   try {
-    const data = Readable.from([Buffer.from(`${JSON.stringify(record, undefined, 2)}\n`)]);
-    await writeFile(path, data, { mode: 0o600, fsync: true, tmpCreated: requireLock });
-    if (process.platform === 'win32') return;
-    const folder = await open(dirname(path), 'r');
-    await folder.sync().finally(() => folder.close());
+    const bytes = Buffer.from(`${JSON.stringify(record, undefined, 2)}\n`);
+    await writeWhole(path, bytes, { mode: 0o600, beforeItCounts: requireLock });
   } catch (error) {
     if (error instanceof BridgeError) throw error;
     throw unreadable('write', path, error);
