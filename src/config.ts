@@ -6,7 +6,7 @@ import { BridgeError, describe } from './errors.ts';
 import { isTrustworthy } from './http.ts';
 import { type LogLevel, logLevels } from './log.ts';
 import type { PreregisteredClient } from './oauth/registration.ts';
-import { type CommandName, commandNames, type OptionDescription, optionTable } from './options.ts';
+import { type CommandName, commandNames, type OptionDescription, type OptionName, optionTable } from './options.ts';
 
 /** Everything that argv and the environment decide. */
 export interface Config {
@@ -31,7 +31,6 @@ export interface Config {
   logLevel: LogLevel;
 }
 
-type OptionName = keyof typeof optionTable;
 type Values = Partial<Record<OptionName, string | boolean>>;
 export type Environment = Readonly<Record<string, string | undefined>>;
 

@@ -81,3 +81,5 @@ export const optionTable = {
   version: { help: 'print the version' },
   help: { help: 'print this help' },
 } as const satisfies Record<string, OptionDescription>;
+
+export type OptionName = keyof typeof optionTable;
