@@ -20,6 +20,8 @@ const { metafile } = await build({
   platform: 'node',
   format: 'esm',
   target: 'node20',
+  // Its main entry is UMD, whose own parts no bundler finds (microsoft/node-jsonc-parser issue 57).
+  alias: { 'jsonc-parser': 'jsonc-parser/lib/esm/main.js' },
   minifySyntax: true,
   minifyWhitespace: true,
   legalComments: 'none',

@@ -1,12 +1,15 @@
 #!/usr/bin/env node
+import { homedir } from 'node:os';
 import { getProxyForUrl } from 'proxy-from-env';
 import manifest from '../package.json' with { type: 'json' };
 import { openConnection } from './bridge.ts';
 import { systemClock } from './clock.ts';
 import type { Command, CommandContext, ExitCode } from './commands/command.ts';
+import { showConfig } from './commands/config.ts';
 import { doctor } from './commands/doctor.ts';
 import { help, version } from './commands/help.ts';
 import { createInk } from './commands/ink.ts';
+import { install } from './commands/install.ts';
 import { login } from './commands/login.ts';
 import { logout } from './commands/logout.ts';
 import { refresh } from './commands/refresh.ts';
@@ -21,7 +24,19 @@ import { createLogFile } from './log-file.ts';
 import { createBrowser } from './oauth/browser.ts';
 import type { CommandName } from './options.ts';
 
-const commands: Record<CommandName, Command> = { serve, login, logout, status, doctor, refresh, token, help, version };
+const commands: Record<CommandName, Command> = {
+  serve,
+  login,
+  logout,
+  status,
+  doctor,
+  refresh,
+  token,
+  config: showConfig,
+  install,
+  help,
+  version,
+};
 
 const toPerson = (line: string) => void process.stderr.write(isMoving(process.stderr) ? `${lineStart}${line}` : line);
 const toProgram = (answer: object) => void process.stdout.write(`${JSON.stringify(answer, undefined, 2)}\n`);
@@ -54,12 +69,18 @@ async function run(config: Config): Promise<ExitCode> {
   const context: CommandContext = {
     ...surroundings,
     stdio: { input: process.stdin, output: process.stdout },
-    environment: process.env,
-    machine: { node: process.version, platform: process.platform, arch: process.arch },
     isTerminal,
     ink: createInk(isTerminal.output, process.env.NO_COLOR),
     stop: stop.signal,
     print: (text) => void process.stdout.write(text),
+    tell: (line) => toPerson(`notion-mcp-bridge: ${line}\n`),
+    machine: {
+      node: process.version,
+      platform: process.platform,
+      arch: process.arch,
+      home: homedir(),
+      environment: process.env,
+    },
     openConnection: () => openConnection(surroundings),
   };
   return commands[config.command](context);

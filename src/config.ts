@@ -11,6 +11,8 @@ import { type CommandName, commandNames, type OptionDescription, type OptionName
 /** Everything that argv and the environment decide. */
 export interface Config {
   command: CommandName;
+  /** `config` and `install`: the MCP client that is meant, as it was typed. */
+  client: string | undefined;
   upstreamUrl: URL;
   profile: string;
   /** A profile or a URL was given; without either, `status` tells of every connection. */
@@ -29,22 +31,31 @@ export interface Config {
   /** The MCP revision that the server surely speaks, or is to be spoken to in. */
   protocol: string | undefined;
   logLevel: LogLevel;
+  /** What was given and differs from the default: a client's entry has to repeat it. */
+  options: readonly GivenOption[];
+}
+
+/** An option as another process has to be given it: its path is absolute, its URL canonical. Switches have no value. */
+export interface GivenOption {
+  name: OptionName;
+  value?: string;
 }
 
 type Values = Partial<Record<OptionName, string | boolean>>;
 export type Environment = Readonly<Record<string, string | undefined>>;
 
-const defaultUrl = 'https://mcp.notion.com/mcp';
-const defaultProfile = 'default';
+export const defaultUrl = 'https://mcp.notion.com/mcp';
+export const defaultProfile = 'default';
 
 /** @throws BridgeError CONFIG_INVALID */
 export function readConfig(argv: readonly string[], environment: Environment): Config {
   const { values, positionals } = parse(argv);
   const settings = { ...fromEnvironment(environment), ...values };
   const text = (name: OptionName) => (typeof settings[name] === 'string' ? settings[name] : undefined);
-  const command = readCommand(positionals, values);
+  const { command, client } = readCommand(positionals, values);
   return {
     command,
+    client,
     upstreamUrl: readUrl('url', text('url') ?? defaultUrl),
     profile: readProfile(text('profile') ?? defaultProfile),
     isNamed: text('profile') !== undefined || text('url') !== undefined,
@@ -58,21 +69,41 @@ export function readConfig(argv: readonly string[], environment: Environment): C
     json: settings.json === true,
     protocol: readRevision(text('protocol')),
     logLevel: readLogLevel(text('log-level') ?? defaultLogLevel(command)),
+    options: optionsToRepeat(settings),
   };
 }
 
 /** A text with the commands in it as they have to be typed to mean this very connection (product.md 9). */
-export function forConnection({ profile, upstreamUrl, folder }: Config, text: string): string {
-  const given = [
-    ...(profile === defaultProfile ? [] : ['--profile', profile]),
-    ...(upstreamUrl.href === defaultUrl ? [] : ['--url', upstreamUrl.href]),
-    ...(folder === resolve(defaultFolder()) ? [] : ['--config-dir', folder]),
-  ];
-  const options = given.map((word) => ` ${/^[\w:/.@=-]+$/.test(word) ? word : `"${word}"`}`).join('');
-  return text.replace(
-    /npx -y notion-mcp-bridge (login|logout|status|doctor|refresh|token)( --force)?/g,
-    (command) => `${command}${options}`,
+export function forConnection({ options }: Config, text: string): string {
+  const words = ['profile', 'url', 'config-dir'].flatMap((name) =>
+    options.filter((option) => option.name === name).flatMap(wordsOf),
   );
+  const given = words.map((word) => ` ${/^[\w:/.@=-]+$/.test(word) ? word : `"${word}"`}`).join('');
+  return text.replace(
+    /npx -y notion-mcp-bridge (login|logout|status|doctor|refresh|token|(config|install) [a-z-]+)( --force)?/g,
+    (command) => `${command}${given}`,
+  );
+}
+
+export function wordsOf({ name, value }: GivenOption): string[] {
+  return value === undefined ? [`--${name}`] : [`--${name}`, value];
+}
+
+function optionsToRepeat(settings: Values): GivenOption[] {
+  const defaults: Partial<Record<OptionName, string>> = {
+    url: defaultUrl,
+    profile: defaultProfile,
+    'config-dir': resolve(defaultFolder()),
+    'log-level': defaultLogLevel('serve'),
+  };
+  return (Object.entries(optionTable) as [OptionName, OptionDescription][]).flatMap(([name, option]): GivenOption[] => {
+    const given = settings[name];
+    if (option.environment === undefined || given === undefined || given === false) return [];
+    if (typeof given !== 'string') return [{ name }];
+    const isPath = option.value === 'DIR' || option.value === 'FILE';
+    const value = isPath ? resolve(given) : name === 'url' ? readUrl(name, given).href : given;
+    return value === defaults[name] ? [] : [{ name, value }];
+  });
 }
 
 function parse(argv: readonly string[]): { values: Values; positionals: string[] } {
@@ -115,13 +146,14 @@ function readSwitch(name: string, given: string): boolean {
   throw invalid(`${name} is neither true nor false`);
 }
 
-function readCommand([given, ...rest]: string[], values: Values): CommandName {
-  if (values.help) return 'help';
-  if (values.version) return 'version';
-  if (rest.length > 0) throw invalid(`unexpected argument '${rest[0]}'`);
+function readCommand([given, ...rest]: string[], values: Values): Pick<Config, 'command' | 'client'> {
+  if (values.help) return { command: 'help', client: undefined };
+  if (values.version) return { command: 'version', client: undefined };
   const command = commandNames.find((name) => name === (given ?? 'serve'));
   if (!command) throw invalid(`unknown command '${given}'`);
-  return command;
+  const client = command === 'config' || command === 'install' ? rest.shift() : undefined;
+  if (rest.length > 0) throw invalid(`unexpected argument '${rest[0]}'`);
+  return { command, client };
 }
 
 /** The canonical form is part of the record's name: lower-case host, no default port, no fragment (RFC 8707 section 2). */

@@ -8,6 +8,8 @@ export const commandNames = [
   'doctor',
   'refresh',
   'token',
+  'config',
+  'install',
   'help',
   'version',
 ] as const;
@@ -77,7 +79,7 @@ export const optionTable = {
   },
   force: { help: 'login, refresh: although there is no need' },
   header: { help: 'token: print it as an Authorization header' },
-  json: { help: 'status, doctor, refresh, token: print JSON' },
+  json: { help: 'all but login and logout: print JSON' },
   version: { help: 'print the version' },
   help: { help: 'print this help' },
 } as const satisfies Record<string, OptionDescription>;

@@ -44,7 +44,7 @@ const layers: RegExp[] = [
   /^sign-in(-[a-z]+)?\.ts$/,
   /^mcp\//,
   /^(token-source|refresh-flight|refusal-count|upkeep)\.ts$/,
-  /^(oauth|credentials)\//,
+  /^(oauth|credentials|clients)\//,
   /^(config|options|errors|log|log-file|clock|http|connections|whole-file)\.ts$/,
 ];
 const layerOf = (file: string) => layers.findIndex((layer) => layer.test(file));
@@ -59,6 +59,7 @@ const upward: Record<string, string> = {
 const fences: Record<string, { values: RegExp; types?: RegExp }> = {
   conf: { values: /^credentials\/record-file\.ts$/ },
   atomically: { values: /^(whole-file|credentials\/side-file)\.ts$/ },
+  'jsonc-parser': { values: /^clients\/json-text\.ts$/ },
   'proper-lockfile': { values: /^credentials\/lock-folder\.ts$/ },
   'https-proxy-agent': { values: /^connections\.ts$/ },
   'proxy-from-env': { values: /^cli\.ts$/ },

@@ -18,6 +18,7 @@ function read(args: string, environment: Environment = {}): Config {
 test('without options Notion is served for the default profile', () => {
   expect(read('')).toMatchObject({
     command: 'serve',
+    client: undefined,
     upstreamUrl: new URL('https://mcp.notion.com/mcp'),
     profile: 'default',
     isNamed: false,
@@ -31,6 +32,7 @@ test('without options Notion is served for the default profile', () => {
     json: false,
     protocol: undefined,
     logLevel: 'info',
+    options: [],
   } satisfies Config);
 });
 
@@ -41,6 +43,7 @@ test('every option of a command line arrives', async () => {
     --client-id me --client-secret-file ${secret} --client-metadata-url https://me.example/client --protocol 2026-07-28 --log-level debug --header --json`;
   expect(read(args.replace(/\s+/g, ' '))).toEqual({
     command: 'login',
+    client: undefined,
     upstreamUrl: new URL('https://a.example/x'),
     profile: 'work',
     isNamed: true,
@@ -54,6 +57,19 @@ test('every option of a command line arrives', async () => {
     json: true,
     protocol: '2026-07-28',
     logLevel: 'debug',
+    options: [
+      { name: 'url', value: 'https://a.example/x' },
+      { name: 'profile', value: 'work' },
+      { name: 'config-dir', value: '/tmp/c' },
+      { name: 'callback-port', value: '4000' },
+      { name: 'no-browser' },
+      { name: 'reauth' },
+      { name: 'protocol', value: '2026-07-28' },
+      { name: 'client-id', value: 'me' },
+      { name: 'client-secret-file', value: secret },
+      { name: 'client-metadata-url', value: 'https://me.example/client' },
+      { name: 'log-level', value: 'debug' },
+    ],
   });
   expect(read('status --profile default')).toMatchObject({ isNamed: true });
   expect(read('status --config-dir /tmp/c')).toMatchObject({ isNamed: false });
@@ -68,6 +84,22 @@ test('every option of a command line arrives', async () => {
 
 test.each(commandNames)('%s is a command', (name) => {
   expect(read(name)).toMatchObject({ command: name });
+});
+
+test.each(['config', 'install'])('%s takes a client', (name) => {
+  expect(read(`${name} cursor --profile work`)).toMatchObject({ command: name, client: 'cursor', profile: 'work' });
+  expect(() => read(`${name} cursor zed`)).toThrow(expect.objectContaining({ code: 'CONFIG_INVALID' }));
+});
+
+test('what another process has to be given again is what differs from the defaults', () => {
+  const args = '--url HTTPS://mcp.Notion.com:443/mcp --profile default --log-level info';
+  expect(read(args, { NOTION_MCP_BRIDGE_NO_BROWSER: 'no' }).options).toEqual([]);
+  const given = '--force --json --config-dir here --url HTTPS://A.example/x#part';
+  expect(read(given, { NOTION_MCP_BRIDGE_PROFILE: 'work' }).options).toEqual([
+    { name: 'url', value: 'https://a.example/x' },
+    { name: 'profile', value: 'work' },
+    { name: 'config-dir', value: join(process.cwd(), 'here') },
+  ]);
 });
 
 test('help and version are answered whatever else is asked', () => {
@@ -206,4 +238,7 @@ test('a hint names the command for the very connection that it is about', () => 
     'run `npx -y notion-mcp-bridge login --url "https://a.example/mcp?a=1&b=2" --config-dir /tmp/c`',
   );
   expect(forConnection(read('--profile work'), 'run `npx -y notion-mcp-bridge --help`')).toContain('bridge --help');
+  expect(forConnection(read('--profile work'), '`npx -y notion-mcp-bridge install cursor`')).toBe(
+    '`npx -y notion-mcp-bridge install cursor --profile work`',
+  );
 });

@@ -171,33 +171,15 @@ describe('the configurations of clients', () => {
         '.config/zed/settings.json',
       ],
     ],
-    [
-      'win32',
-      [
-        'AppData/Roaming/Claude/claude_desktop_config.json',
-        'AppData/Roaming/Code/User/mcp.json',
-        'AppData/Roaming/Zed/settings.json',
-      ],
-    ],
-  ])('are found where each client looks, on %s', async (platform, places) => {
+  ] as const)('are found where each client looks, on %s', async (platform, places) => {
     const home = await folderInTest();
     const common = ['.claude.json', '.cursor/mcp.json', '.codeium/windsurf/mcp_config.json', '.codex/config.toml'];
     const all = [...places, ...common, '.gemini/settings.json'];
     for (const path of all) await put(home, path, entry);
-    const found = findClientConfigs(platform, {}, home);
+    const found = findClientConfigs({ platform, home, environment: {} });
     expect(found.map(({ path }) => path).sort()).toEqual(all.map((path) => join(home, path)).sort());
     expect(found.every(({ mentionsUs }) => mentionsUs)).toBe(true);
     expect(new Set(found.map(({ client }) => client)).size).toBe(8);
-  });
-
-  test('of the packaged Claude Desktop, too', async () => {
-    const home = await folderInTest();
-    const path = 'L/Packages/Claude_abc/LocalCache/Roaming/Claude/claude_desktop_config.json';
-    await put(home, path, '{}');
-    const environment = { APPDATA: join(home, 'R'), LOCALAPPDATA: join(home, 'L') };
-    expect(findClientConfigs('win32', environment, home)).toEqual([
-      { client: 'Claude Desktop', path: join(home, path), mentionsUs: false },
-    ]);
   });
 
   test('that do not name us are told', async () => {

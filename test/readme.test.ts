@@ -2,8 +2,13 @@ import { readFileSync } from 'node:fs';
 import { PassThrough } from 'node:stream';
 import { StdioServerTransport } from '@modelcontextprotocol/server/stdio';
 import { expect, test } from 'vitest';
+import { clientNames, clients } from '../src/clients/clients.ts';
+import { oneClickLink } from '../src/clients/one-click.ts';
+import { chosenFile, type Machine } from '../src/clients/places.ts';
+import { serverFor } from '../src/clients/server.ts';
 import type { CommandContext } from '../src/commands/command.ts';
 import { help } from '../src/commands/help.ts';
+import { readConfig } from '../src/config.ts';
 import { hints } from '../src/errors.ts';
 import { commandNames, optionTable } from '../src/options.ts';
 
@@ -37,6 +42,23 @@ test('the table of commands names each one that a person types, and so does the 
   expect(text.split('\n').length).toBeLessThanOrEqual(40);
   expect(Math.max(...text.split('\n').map((line) => line.length))).toBeLessThanOrEqual(80);
   expect(text.trimEnd().split('\n').at(-1)).toMatch(/^Example.*: npx -y notion-mcp-bridge /);
+});
+
+test('there is a row for each client, with the command for it', () => {
+  for (const name of clientNames) {
+    const client = clients[name];
+    const command = client.form === 'json' && client.install ? 'install' : 'config';
+    expect(readme).toMatch(new RegExp(`^\\| ${client.title} \\| \`${command} ${name}\``, 'm'));
+  }
+});
+
+test('the links that add the server by a click hold what the commands write', () => {
+  const machine: Machine = { platform: 'linux', home: '/home/ada', environment: {} };
+  for (const name of ['cursor', 'vscode'] as const) {
+    const server = serverFor(clients[name], readConfig(['config', name], {}), machine);
+    expect(readme).toContain(`(${oneClickLink(name, server, 'web')})`);
+  }
+  expect(readme).toContain(chosenFile);
 });
 
 test('the transports of the SDK refuse or change what the relay has to pass, as docs/architecture.md says', async () => {

@@ -113,12 +113,12 @@ describe('where nobody can answer, login says so instead of waiting', () => {
     const ended = login({
       ...surroundings,
       stdio: { input: new PassThrough(), output: new PassThrough() },
-      environment: {},
-      machine: { node: process.version, platform: process.platform, arch: process.arch },
+      machine: { node: process.version, platform: process.platform, arch: process.arch, home: '/', environment: {} },
       isTerminal: { input: false, output: false },
       ink: plainInk,
       stop: new AbortController().signal,
       print: () => undefined,
+      tell: () => undefined,
       openConnection: () => openConnection(surroundings),
     }).catch((error: unknown) => error);
     await clock.untilSleeps((ms) => ms === 300_000);

@@ -1,11 +1,9 @@
+import { clients } from '../clients/clients.ts';
+import { serverFor } from '../clients/server.ts';
+import { snippetFor } from '../clients/snippet.ts';
+import { forConnection } from '../config.ts';
 import { optionTable } from '../options.ts';
 import type { Command } from './command.ts';
-
-const snippet = JSON.stringify(
-  { mcpServers: { notion: { command: 'npx', args: ['-y', 'notion-mcp-bridge'] } } },
-  undefined,
-  2,
-);
 
 export const help: Command = async ({ print }) => {
   print(`notion-mcp-bridge keeps one Notion sign-in alive for all MCP clients you have
@@ -18,6 +16,8 @@ Usage: notion-mcp-bridge [COMMAND] [OPTIONS]
   doctor   look for what is wrong, whose fault it is, and what to do
   refresh  keep the sign-in alive, for a scheduler; never opens a browser
   token    print a valid access token, for scripts
+  config   print what the config of an MCP client has to hold: config CLIENT
+  install  put it there: install claude-desktop, install cursor or install vscode
 
 Options, in parentheses what holds without them:
 ${optionLines().join('\n')}
@@ -34,17 +34,26 @@ export const version: Command = async ({ print, version: current }) => {
 };
 
 /** Somebody typed the name of the server in a terminal: it would wait for an MCP client for ever. */
-export const explain: Command = async ({ print }) => {
-  print(`notion-mcp-bridge is an MCP server: your MCP client starts it and talks to it.
+export const explain: Command = async ({ config, machine, print }) => {
+  const { 'claude-desktop': client } = clients;
+  const snippet = snippetFor(client, serverFor(client, config, machine), machine);
+  print(
+    forConnection(
+      config,
+      `notion-mcp-bridge is an MCP server: your MCP client starts it and talks to it.
 
 1. Sign in once:
    npx -y notion-mcp-bridge login
 
 2. Put this into the configuration of your client (Claude Desktop: claude_desktop_config.json):
 ${snippet}
+   For Claude Desktop, Cursor and VS Code a command does it, for example:
+   npx -y notion-mcp-bridge install claude-desktop
 
 More: npx -y notion-mcp-bridge --help
-`);
+`,
+    ),
+  );
   return 0;
 };
 

@@ -9,7 +9,7 @@ import type { CommandContext } from './command.ts';
 type PendingState = SignInState & { kind: 'pending' };
 
 /** The link, and the ways in which the answer can come back. */
-export function showLink({ print, ink, environment }: CommandContext, { url, opened }: PendingState): void {
+export function showLink({ print, ink, machine }: CommandContext, { url, opened }: PendingState): void {
   const link = `\n  ${ink.link(url)}\n`;
   if (opened) {
     print(`your browser is open; approve there. If it is not, open this link:\n${link}\n`);
@@ -19,7 +19,7 @@ export function showLink({ print, ink, environment }: CommandContext, { url, ope
   print(`open this link in a browser and approve:\n${link}
 If that browser runs on another machine, either forward the port first, from there:
 
-  ${sshCommand(port, environment)}
+  ${sshCommand(port, machine.environment)}
 
 or approve, copy the address of the page that then cannot be shown, paste it here and press Enter.
 

@@ -77,9 +77,9 @@ async function awaitPerson(
   connection: Connection,
   { seen, opened }: { seen: string | undefined; opened: boolean },
 ): Promise<void> {
-  const { clock, isTerminal, environment } = context;
+  const { clock, isTerminal, machine } = context;
   const isAttended = opened || isTerminal.input || isTerminal.output;
-  if (!isAttended && isAutomated(environment)) throw nobodyThere();
+  if (!isAttended && isAutomated(machine.environment)) throw nobodyThere();
   const pasted = acceptPastedRedirect(context, connection);
   const deadline = isAttended
     ? createDeadline(clock, patience)

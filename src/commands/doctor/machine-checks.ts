@@ -1,5 +1,4 @@
 import { accessSync, constants } from 'node:fs';
-import { homedir } from 'node:os';
 import { delimiter, isAbsolute, join } from 'node:path';
 import type { Connection } from '../../bridge.ts';
 import type { ConnectionRecord } from '../../credentials/record.ts';
@@ -31,7 +30,8 @@ export async function checkCallbackPort(
   return fine(callbackPort === undefined ? 'a free one can be had on 127.0.0.1' : `${callbackPort} is free`);
 }
 
-export function checkBrowser({ config, openBrowser, environment, machine }: CommandContext): Finding {
+export function checkBrowser({ config, openBrowser, machine }: CommandContext): Finding {
+  const { environment } = machine;
   if (config.noBrowser) return fine('not opened, as `--no-browser` asks; the link is the way');
   const otherwise = 'sign in with `npx -y notion-mcp-bridge login`, which shows a link for a browser anywhere';
   if (!openBrowser) return warning('this machine', 'none can be opened here (no DISPLAY, no BROWSER)', otherwise);
@@ -54,8 +54,8 @@ function isRunnable(name: string, path: string): boolean {
   });
 }
 
-export function checkClients({ machine, environment }: CommandContext): Finding {
-  const found = findClientConfigs(machine.platform, environment, homedir());
+export function checkClients({ machine }: CommandContext): Finding {
+  const found = findClientConfigs(machine);
   const ours = found.filter(({ mentionsUs }) => mentionsUs);
   if (ours.length > 0) return fine(ours.map(({ client, path }) => `${client} (${path})`).join(', '));
   const names = found.map(({ client }) => client);
@@ -63,6 +63,6 @@ export function checkClients({ machine, environment }: CommandContext): Finding 
   return warning(
     'this machine',
     what,
-    'put the entry into your client; `npx -y notion-mcp-bridge` in a terminal shows it',
+    'run `npx -y notion-mcp-bridge install CLIENT`, or `config CLIENT` for what to put where',
   );
 }
