@@ -117,7 +117,7 @@ export function createCallbackHandler({
     try {
       const response = await redeemCode(requestOf(here), attempt, parameters, { http, signal: deadline.signal });
       const redeemed = { prepared: here.prepared, requestedScope: here.pending.scope, response, sentAt };
-      return await keep(here, turn, (record) => withNewGrant(record, redeemed, clock.now()));
+      return await keep(here, { turn, sentAt }, (record) => withNewGrant(record, redeemed, clock.now()));
     } catch (error) {
       const oauthError = exchangeErrorOf(error);
       log.warn('the code could not be redeemed', { oauthError, why: describe(error) });
@@ -130,7 +130,7 @@ export function createCallbackHandler({
   /** Tokens in and pending out in one write; tried until it succeeds, since a successful answer is never dropped (P4). */
   const keep = async (
     here: HostedSignIn,
-    turn: number,
+    { turn, sentAt }: { turn: number; sentAt: number },
     change: (record: ConnectionRecord) => ConnectionRecord,
   ): Promise<CallbackAnswer> => {
     let replaced: Grant | undefined;
@@ -141,11 +141,12 @@ export function createCallbackHandler({
           const record = await store.update((now) => {
             // The person approved again meanwhile, which ended this grant: the older never overwrites the newer (P4).
             if (here.storedCode > turn) return undefined;
-            if (isSuperseded(now, here)) {
+            const other = finishedMeanwhile(now, here);
+            if (other && other.authorizedAt > sentAt) {
               replaced = change(now).grant;
               return undefined;
             }
-            replaced = here.pending.again && now.pendingSignIn?.id === here.pending.id ? now.grant : undefined;
+            replaced = other ?? (isAnotherOf(now, here) ? now.grant : undefined);
             return change(now);
           });
           here.storedCode = Math.max(here.storedCode, turn);
@@ -209,10 +210,15 @@ export function createCallbackHandler({
 }
 
 /**
- * Another sign-in was finished while this process stood still with the answer to this one: the older never overwrites the
- * newer (P4), and its grant is given back.
+ * The grant of another sign-in that was finished while this one stood still with its answer. Of the two the one that was
+ * approved later stays (P4), and the other is given back.
  */
-function isSuperseded(record: ConnectionRecord, { prepared, replaces }: HostedSignIn): boolean {
-  const isOther = isConnected(record) && record.grant.registration.client_id !== prepared.registration.client_id;
-  return isOther && authorizationOf(record) !== replaces;
+function finishedMeanwhile(record: ConnectionRecord, { prepared, replaces }: HostedSignIn): Grant | undefined {
+  if (!isConnected(record) || authorizationOf(record) === replaces) return undefined;
+  return record.grant.registration.client_id === prepared.registration.client_id ? undefined : record.grant;
+}
+
+/** `--reauth`: what the record held until now is given back. */
+function isAnotherOf(record: ConnectionRecord, { pending }: HostedSignIn): boolean {
+  return pending.again === true && record.pendingSignIn?.id === pending.id;
 }

@@ -208,3 +208,27 @@ test('an approval whose answer comes home after that of a newer sign-in gives wa
   expect((await upstream.grants()).map(({ clientId }) => clientId)).toEqual([newer]);
   expect((await home.record())?.grant?.registration.client_id).toBe(newer);
 });
+
+test('of two sign-ins whose answers are both under way the one approved later stays, whichever is stored first', async () => {
+  const { upstream, home, call, url } = await openedTab();
+  const olderGate = upstream.faults.hold('token', { when: codeExchange, handled: true });
+  const page = approve(url);
+  await olderGate.arrived;
+  // As when the process stood still for so long that everybody had given its sign-in up.
+  await changeRecord(home, (record) => {
+    delete record.pendingSignIn;
+  });
+  home.browser.person = 'approves';
+  const newerGate = upstream.faults.hold('token', { when: codeExchange, handled: true });
+  const login = runCommand(home, ['login', '--url', upstream.url]).ended;
+  const newer = (await newerGate.arrived).clientId;
+  olderGate.release();
+  expect((await page).body).toContain('Connected');
+  expect((await home.record())?.grant?.registration.client_id).not.toBe(newer);
+  newerGate.release();
+  expect(await login).toMatchObject({ code: 0 });
+  await upstream.waitFor({ endpoint: 'revoke' });
+  await call;
+  expect((await upstream.grants()).map(({ clientId }) => clientId)).toEqual([newer]);
+  expect((await home.record())?.grant?.registration.client_id).toBe(newer);
+});

@@ -37,7 +37,7 @@ export function withNewGrant(record: ConnectionRecord, redeemed: RedeemedCode, n
     ...(requestedScope === undefined ? {} : { requestedScope }),
     tokens: tokensFrom(response, { sentAt, now }),
     rejections: [],
-    authorizedAt: now,
+    authorizedAt: sentAt,
     refreshedAt: now,
     identity: identityFrom(response),
   };

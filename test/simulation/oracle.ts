@@ -72,8 +72,13 @@ export function createOracle(server: SimulatedServer, ledger: Ledger, now: () =>
 
   /** What became of the answers that the client would have needed. */
   const fateOf = (one: Issued): Loss => {
-    const dead = (why: string): Loss =>
-      one.to.wasKilled() ? { why, avoidable: false } : { why: 'the process ended without its answer', avoidable: true };
+    const dead = (why: string): Loss => {
+      if (one.to.endedInTrouble())
+        return { why: 'the disk took nothing until the process had to end', avoidable: false };
+      return one.to.wasKilled()
+        ? { why, avoidable: false }
+        : { why: 'the process ended without its answer', avoidable: true };
+    };
     switch (one.fate) {
       case 'lost':
         return { why: 'the answer was lost on the network', avoidable: false };

@@ -27,6 +27,8 @@ export interface SimulatedProcess {
   resume(): void;
   /** The machine woke up. */
   wakeUp(): void;
+  /** It ended by itself, when the disk had taken nothing for as long as it tries at its end. */
+  endedInTrouble(): boolean;
   onDeath(listener: () => void): void;
 }
 
@@ -45,6 +47,9 @@ interface Standstill {
 /** Too short for a lock and two writes, ms. */
 const moment = 100;
 
+/** A process whose client is gone does not wait for a disk for ever, ms (src/sign-in-callback.ts, src/refresh-flight.ts). */
+const lastTries = 9_000;
+
 /** No timer of Node.js can be set for longer; it would fire at once. */
 const longestTimer = 2 ** 31 - 1;
 
@@ -53,6 +58,7 @@ export function startProcess(machine: Machine, name: string): SimulatedProcess {
   const pid = 1_000 + machine.processes.length;
   let alive = true;
   let killed = false;
+  let inTrouble = false;
   let stopped = false;
   let stoppedSince = 0;
   let stops = 0;
@@ -146,7 +152,11 @@ export function startProcess(machine: Machine, name: string): SimulatedProcess {
       killed = true;
       end('is killed');
     },
-    exit: () => end('ends'),
+    exit: () => {
+      inTrouble = machine.disk.refusedAll(time.now() - lastTries, time.now());
+      end('ends');
+    },
+    endedInTrouble: () => inTrouble,
     wasKilled: () => killed,
     stop: () => {
       if (!alive || stopped) return;

@@ -173,8 +173,9 @@ export function createWatch(parts: WatchParts): Watch {
     story.tell(passage.process.name, `is told that ${passage.access} is refused`);
     const name = `${passage.process.pid} ${passage.access}`;
     const tokens = record()?.grant?.tokens;
-    // By the clock of the machine, which may be wrong: nobody there knows better.
-    const age = tokens && fingerprint(tokens.access_token) === passage.access ? wall() - tokens.issuedAt : undefined;
+    // When it was sent, by the clock of the machine, which may be wrong: nobody there knows better.
+    const sentAt = wall() - (time.now() - passage.leftAt);
+    const age = tokens && fingerprint(tokens.access_token) === passage.access ? sentAt - tokens.issuedAt : undefined;
     const youngAtFirst = age !== undefined && age >= 0 && age < brandNew;
     const known = refusals.get(name) ?? { at: time.now(), youngAtFirst, refusedAgain: false };
     const refusedAgain = known.refusedAgain || passage.leftAt >= known.at + brandNewWait;
@@ -251,7 +252,7 @@ export function createWatch(parts: WatchParts): Watch {
       if (one.fate === 'thrown away') broken(`${one.to.name} threw ${one.refresh} away (P4)`);
       // What comes home after a newer sign-in is given back.
       if (isSuperseded(one)) continue;
-      if (one.fate !== 'delivered' || one.stored || one.to.wasKilled()) continue;
+      if (one.fate !== 'delivered' || one.stored || one.to.wasKilled() || one.to.endedInTrouble()) continue;
       broken(`${one.to.name} was given ${one.refresh}, and never stored it (P4)`);
     }
   };
