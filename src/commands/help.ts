@@ -17,7 +17,7 @@ Usage: notion-mcp-bridge [COMMAND] [OPTIONS]
   refresh  keep the sign-in alive, for a scheduler; never opens a browser
   token    print a valid access token, for scripts
   config   print what the config of an MCP client has to hold: config CLIENT
-  install  put it there: install claude-desktop, install cursor or install vscode
+  install  put it there: install claude-desktop, or cursor, or vscode
 
 Options, in parentheses what holds without them:
 ${optionLines().join('\n')}
