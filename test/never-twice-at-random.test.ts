@@ -1,5 +1,5 @@
 import { expect, test } from 'vitest';
-import { seedsForAll } from './never-twice/plan.ts';
+import { planOf, seedsForAll } from './never-twice/plan.ts';
 import { play } from './never-twice/play.ts';
 import { requestFaults } from './never-twice/request-faults.ts';
 import { tableOf } from './never-twice/table.ts';
@@ -26,3 +26,8 @@ test('no change is made twice or after it was given up, and what the client is t
   for (const told of ['done', 'unknown', 'refused', 'given up'])
     expect(writes.filter((fate) => fate.told === told).length, tableOf(fates)).toBeGreaterThan(0);
 }, 180_000);
+
+test('a seed holds the same troubles and moments each time, and another one others', () => {
+  expect(planOf(7)).toEqual(planOf(7));
+  expect(planOf(7)).not.toEqual(planOf(8));
+});

@@ -30,7 +30,6 @@ export interface ClientRequests {
 
 export function createClientRequests({ clock, log, bound, hintFor, send }: ClientRequestsOptions): ClientRequests {
   const pending = new Map<MessageId, { request: Request; hands: Hands; cancelled: AbortController }>();
-
   let closed = false;
 
   const answer: ClientRequests['answer'] = async (request, work) => {
