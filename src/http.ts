@@ -1,7 +1,6 @@
 import { type Agent as HttpAgent, request as httpRequest, type IncomingMessage } from 'node:http';
 import { request as httpsRequest } from 'node:https';
 import type { Socket } from 'node:net';
-import { text as readText } from 'node:stream/consumers';
 import { type Clock, createDeadline } from './clock.ts';
 import { type ConnectionChoice, createConnections, isLoopback, type ProxyFor } from './connections.ts';
 import { BridgeError, describe, errnoOf } from './errors.ts';
@@ -149,15 +148,19 @@ function asResponse(message: IncomingMessage): HttpResponse {
 }
 
 /** The whole body as text. @throws ConnectionError when it breaks off or is longer than `limit` bytes. */
-export async function readBody(response: HttpResponse, limit: number, onBytes?: () => void): Promise<string> {
+export async function readBody({ body }: HttpResponse, limit: number, onBytes?: () => void): Promise<string> {
+  const parts: Buffer[] = [];
   let length = 0;
-  response.body.on('data', (chunk: Buffer) => {
-    onBytes?.();
-    length += chunk.length;
-    if (length > limit) response.body.destroy(new Error(`the answer is longer than ${limit} bytes`));
-  });
   try {
-    return await readText(response.body);
+    for await (const part of body as AsyncIterable<Buffer>) {
+      onBytes?.();
+      parts.push(part);
+      length += part.length;
+      if (length > limit) throw new Error(`the answer is longer than ${limit} bytes`);
+    }
+    return Buffer.concat(parts)
+      .toString('utf8')
+      .replace(/^\ufeff/, '');
   } catch (error) {
     throw new ConnectionError(true, error);
   }

@@ -1,3 +1,5 @@
+import { once } from 'node:events';
+import type { ServerResponse } from 'node:http';
 import { expect, test } from 'vitest';
 import { line } from './support/line.ts';
 import { spawnRaw } from './support/raw-client.ts';
@@ -118,6 +120,23 @@ test('each id comes back as it was, whoever answers', async () => {
     `{"jsonrpc":"2.0","id":${id},"result":{}}`,
   ]);
   expect(answers.sort()).toEqual(expected.sort());
+});
+
+test('of two calls whose ids a double cannot tell apart the right one is cancelled', async () => {
+  const { upstream, client } = await line(onMethod('tools/call', () => 'own'));
+  const call = (id: string) => `{"jsonrpc":"2.0","id":${id},"method":"tools/call","params":{"name":"any"}}\n`;
+  client.write(call('9007199254740992') + call('9007199254740993'));
+  const calls = [1, 2].map((nth) => upstream.waitFor(({ json }) => json.method === 'tools/call', nth));
+  const [kept, given] = (await Promise.all(calls)).sort((one, other) => (one.raw < other.raw ? -1 : 1));
+  const closed = once(given?.response as ServerResponse, 'close');
+  const cancellation =
+    '{"jsonrpc":"2.0","method":"notifications/cancelled","params":{"reason":1.0,"requestId":9007199254740993}}';
+  client.write(`${cancellation}\n`);
+  await closed;
+  expect((await upstream.waitFor(({ json }) => json.method === 'notifications/cancelled')).raw).toBe(cancellation);
+  const answer = '{"jsonrpc":"2.0","id":9007199254740992,"result":{"content":[]}}';
+  kept?.response.writeHead(200, { 'content-type': 'application/json' }).end(answer);
+  expect((await client.receive(({ result }) => result?.content)).raw).toBe(answer);
 });
 
 test('unknown requests and notifications pass in both directions', async () => {

@@ -55,18 +55,6 @@ test('lines that come in pieces are put together, also in the middle of a charac
   expect((await upstream.waitFor(({ json }) => json.method === 'x/pieces')).json.params.s).toBe('✳🙂é');
 });
 
-test('20 MB pass in both directions', async () => {
-  const { upstream, client } = await line(
-    onMethod('x/big', ({ json: { id, params } }) => ({
-      body: JSON.stringify({ jsonrpc: '2.0', id, result: { text: params.text } }),
-    })),
-  );
-  const text = 'ü0123456789abcde'.repeat((20 * megabyte) / 16);
-  const { result } = await client.request('x/big', { text });
-  expect(result.text === text).toBe(true);
-  expect(upstream.arrived.at(-1)?.raw.length).toBeGreaterThan(20 * megabyte);
-});
-
 test('a client that reads slowly gets everything, in order and without a warning', async () => {
   const sizes = Array.from({ length: 30 }, (_, nth) => nth);
   const { upstream, client } = await line((arrived) => {

@@ -34,8 +34,17 @@ export function connectDownstream(
     resume();
   };
 
+  /** Puts a line together in the stream: in memory a long one would be there once more. */
+  const write = (line: string) => {
+    output.cork();
+    output.write(line);
+    const isTaken = output.write('\n');
+    output.uncork();
+    return isTaken;
+  };
+
   const send = async (line: string) => {
-    if (gone || output.write(`${line}\n`)) return;
+    if (gone || write(line)) return;
     drained ??= new Promise((resolve) => {
       goOn = resolve;
     });

@@ -52,7 +52,12 @@ const described = {
  * An MCP server without an SDK, whose bytes a test decides: for what a real one never says. By itself it answers
  * `initialize` and `ping`, takes notifications, and knows no other method.
  */
-export async function scriptedUpstream(script: Script, other: Others = noStream): Promise<ScriptedUpstream> {
+export async function scriptedUpstream(
+  script: Script,
+  other: Others = noStream,
+  /** Before the body of a POST is read: a server may take its time. */
+  beforeReading: (request: IncomingMessage) => Promise<void> | undefined = () => undefined,
+): Promise<ScriptedUpstream> {
   const arrived: Arrived[] = [];
   const others: IncomingMessage[] = [];
   const watchers = new Set<() => void>();
@@ -65,6 +70,7 @@ export async function scriptedUpstream(script: Script, other: Others = noStream)
       note(others, request);
       return other(request, response);
     }
+    await beforeReading(request);
     const raw = await text(request);
     const entry = { raw, json: JSON.parse(raw), request, response, socket: request.socket };
     note(arrived, entry);
