@@ -14,6 +14,7 @@ import type { Log } from './log.ts';
 import { connectDownstream } from './mcp/downstream.ts';
 import { createListCache } from './mcp/list-cache.ts';
 import { createRelay } from './mcp/relay.ts';
+import { createShownTools } from './mcp/shown-tools.ts';
 import { createStatelessUpstream } from './mcp/stateless-upstream.ts';
 import { createUpstream } from './mcp/upstream.ts';
 import type { OpenBrowser } from './oauth/browser.ts';
@@ -121,6 +122,7 @@ export async function runBridge(surroundings: Surroundings, stdio: Stdio, stop: 
     send: downstream.send,
     random,
     protocol: config.protocol,
+    shownTools: createShownTools(config, log),
     createUpstream: (callbacks) => createUpstream({ ...exchanging, ...callbacks }),
     createStateless: (callbacks) => createStatelessUpstream({ ...exchanging, ...callbacks }),
     signIn: (need, { wanting, ...waiting }) => policy.satisfy(need, askers[wanting], waiting),

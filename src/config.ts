@@ -30,6 +30,10 @@ export interface Config {
   json: boolean;
   /** The MCP revision that the server surely speaks, or is to be spoken to in. */
   protocol: string | undefined;
+  /** Only tools that are annotated as read-only are shown and called. */
+  readOnly: boolean;
+  /** Globs for the names of tools that are neither shown nor called. */
+  hideTools: string[];
   logLevel: LogLevel;
   /** What was given and differs from the default: a client's entry has to repeat it. */
   options: readonly GivenOption[];
@@ -41,7 +45,7 @@ export interface GivenOption {
   value?: string;
 }
 
-type Values = Partial<Record<OptionName, string | boolean>>;
+type Values = Partial<Record<OptionName, string | boolean | string[]>>;
 export type Environment = Readonly<Record<string, string | undefined>>;
 
 export const defaultUrl = 'https://mcp.notion.com/mcp';
@@ -50,7 +54,10 @@ export const defaultProfile = 'default';
 /** @throws BridgeError CONFIG_INVALID */
 export function readConfig(argv: readonly string[], environment: Environment): Config {
   const { values, positionals } = parse(argv);
-  const settings = { ...fromEnvironment(environment), ...values };
+  const inherited = fromEnvironment(environment);
+  // What one of the two hides is not shown again by the other.
+  const hideTools = [inherited, values].flatMap((given) => splitList(given['hide-tool']));
+  const settings: Values = { ...inherited, ...values, 'hide-tool': hideTools };
   const text = (name: OptionName) => (typeof settings[name] === 'string' ? settings[name] : undefined);
   const { command, client } = readCommand(positionals, values);
   return {
@@ -68,6 +75,8 @@ export function readConfig(argv: readonly string[], environment: Environment): C
     header: settings.header === true,
     json: settings.json === true,
     protocol: readRevision(text('protocol')),
+    readOnly: settings['read-only'] === true,
+    hideTools,
     logLevel: readLogLevel(text('log-level') ?? defaultLogLevel(command)),
     options: optionsToRepeat(settings),
   };
@@ -97,12 +106,14 @@ function optionsToRepeat(settings: Values): GivenOption[] {
     'log-level': defaultLogLevel('serve'),
   };
   return (Object.entries(optionTable) as [OptionName, OptionDescription][]).flatMap(([name, option]): GivenOption[] => {
-    const given = settings[name];
-    if (option.environment === undefined || given === undefined || given === false) return [];
-    if (typeof given !== 'string') return [{ name }];
-    const isPath = option.value === 'DIR' || option.value === 'FILE';
-    const value = isPath ? resolve(given) : name === 'url' ? readUrl(name, given).href : given;
-    return value === defaults[name] ? [] : [{ name, value }];
+    if (option.environment === undefined) return [];
+    return [settings[name]].flat().flatMap((given) => {
+      if (given === undefined || given === false) return [];
+      if (given === true) return [{ name }];
+      const isPath = option.value === 'DIR' || option.value === 'FILE';
+      const value = isPath ? resolve(given) : name === 'url' ? readUrl(name, given).href : given;
+      return value === defaults[name] ? [] : [{ name, value }];
+    });
   });
 }
 
@@ -110,7 +121,7 @@ function parse(argv: readonly string[]): { values: Values; positionals: string[]
   const options = Object.fromEntries(
     Object.entries(optionTable).map(([name, option]) => [
       name,
-      { type: 'value' in option ? 'string' : 'boolean' } as const,
+      { type: 'value' in option ? 'string' : 'boolean', multiple: 'several' in option } as const,
     ]),
   );
   try {
@@ -124,7 +135,8 @@ function parse(argv: readonly string[]): { values: Values; positionals: string[]
 
 /** A folder without a name would be the working directory, and a client without an ID makes a record that is no record. */
 function withoutEmpty(values: Values): Values {
-  const empty = Object.entries(values).find(([, value]) => typeof value === 'string' && value.trim() === '');
+  const isEmpty = (value: unknown) => typeof value === 'string' && value.trim() === '';
+  const empty = Object.entries(values).find(([, value]) => [value].flat().some(isEmpty));
   if (empty) throw invalid(`--${empty[0]} has no value`);
   return values;
 }
@@ -135,7 +147,8 @@ function fromEnvironment(environment: Environment): Values {
     const given = option.environment === undefined ? undefined : environment[option.environment]?.trim();
     // An MCPB bundle passes options that the user left empty as the literal `${user_config.x}` (clients.md).
     if (given === undefined || given === '' || /^\$\{.*\}$/.test(given)) continue;
-    values[name] = option.value === undefined ? readSwitch(option.environment as string, given) : given;
+    if (option.several) values[name] = [given];
+    else values[name] = option.value === undefined ? readSwitch(option.environment as string, given) : given;
   }
   return values;
 }
@@ -164,6 +177,11 @@ function readUrl(name: string, given: string): URL {
   if (!isTrustworthy(url))
     throw invalid(`--${name} must be https, or http on this machine, without a user name: ${url.host}`);
   return url;
+}
+
+/** Names of tools hold neither commas nor spaces. */
+function splitList(given: Values[OptionName]): string[] {
+  return Array.isArray(given) ? given.flatMap((text) => text.split(/[\s,]+/).filter(Boolean)) : [];
 }
 
 function readProfile(given: string): string {

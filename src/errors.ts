@@ -10,6 +10,7 @@ export type ErrorCode =
   | 'UPSTREAM_UNREACHABLE'
   | 'UPSTREAM_REFUSED'
   | 'OUTCOME_UNKNOWN'
+  | 'TOOL_HIDDEN'
   | 'CONFIG_INVALID';
 
 /** The one thing to do when nothing more precise is known. */
@@ -24,6 +25,7 @@ export const hints: Readonly<Record<ErrorCode, string>> = {
   UPSTREAM_UNREACHABLE: 'check the network, then try again',
   UPSTREAM_REFUSED: 'read the message of the server; `npx -y notion-mcp-bridge status` shows the connection',
   OUTCOME_UNKNOWN: 'look whether the change was made before you repeat it',
+  TOOL_HIDDEN: "take `--read-only` or `--hide-tool` out of this app's configuration and restart the app",
   CONFIG_INVALID: 'run `npx -y notion-mcp-bridge --help`',
 };
 

@@ -8,8 +8,8 @@ import { createHands, type Hands } from './mcp/hands.ts';
 import { createListCache, type ListCache } from './mcp/list-cache.ts';
 import { createLists } from './mcp/lists.ts';
 import type { Session } from './mcp/session.ts';
-import { createStatelessUpstream, type StatelessOptions } from './mcp/stateless-upstream.ts';
-import { createUpstream, type Upstream } from './mcp/upstream.ts';
+import { createStatelessUpstream } from './mcp/stateless-upstream.ts';
+import { createUpstream, type Upstream, type UpstreamOptions } from './mcp/upstream.ts';
 import { createUpstreamEra } from './mcp/upstream-era.ts';
 import type { Challenge } from './oauth/discovery.ts';
 
@@ -55,7 +55,7 @@ export async function makeContact(surroundings: Surroundings, connection: Connec
 interface Speaking {
   config: Config;
   cache: ListCache;
-  exchanging: Omit<StatelessOptions, 'hello' | 'discovered' | 'onVerdict' | 'onAnswered'>;
+  exchanging: Omit<UpstreamOptions, 'hello' | 'onMessage' | 'onSession' | 'onSessionEnd'>;
   hello: Record<string, unknown>;
   hands: Hands;
 }

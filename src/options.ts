@@ -18,6 +18,8 @@ export type CommandName = (typeof commandNames)[number];
 export interface OptionDescription {
   /** What stands for the value in the help; absent for switches. */
   value?: string;
+  /** May be given more than once, and hold several with commas between. */
+  several?: true;
   /** Names no TOKEN, KEY, SECRET or AUTH: Gemini CLI strips those (product.md 10). */
   environment?: string;
   help: string;
@@ -71,6 +73,16 @@ export const optionTable = {
     value: 'URL',
     environment: 'NOTION_MCP_BRIDGE_CLIENT_METADATA_URL',
     help: 'use this Client ID Metadata Document',
+  },
+  'read-only': {
+    environment: 'NOTION_MCP_BRIDGE_READ_ONLY',
+    help: 'show and call only tools that read',
+  },
+  'hide-tool': {
+    value: 'GLOB',
+    several: true,
+    environment: 'NOTION_MCP_BRIDGE_HIDE_TOOL',
+    help: 'hide tools by name, such as notion-create-*',
   },
   'log-level': {
     value: 'LEVEL',

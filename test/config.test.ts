@@ -31,6 +31,8 @@ test('without options Notion is served for the default profile', () => {
     header: false,
     json: false,
     protocol: undefined,
+    readOnly: false,
+    hideTools: [],
     logLevel: 'info',
     options: [],
   } satisfies Config);
@@ -40,7 +42,8 @@ test('every option of a command line arrives', async () => {
   const secret = join(await folderInTest(), 'secret');
   await writeFile(secret, ' hunter2\n');
   const args = `login --url https://a.example/x --profile work --config-dir /tmp/c --callback-port 4000 --no-browser --reauth
-    --client-id me --client-secret-file ${secret} --client-metadata-url https://me.example/client --protocol 2026-07-28 --log-level debug --header --json`;
+    --client-id me --client-secret-file ${secret} --client-metadata-url https://me.example/client --protocol 2026-07-28
+    --read-only --hide-tool notion-create-* --hide-tool notion-move-pages,x? --log-level debug --header --json`;
   expect(read(args.replace(/\s+/g, ' '))).toEqual({
     command: 'login',
     client: undefined,
@@ -56,6 +59,8 @@ test('every option of a command line arrives', async () => {
     header: true,
     json: true,
     protocol: '2026-07-28',
+    readOnly: true,
+    hideTools: ['notion-create-*', 'notion-move-pages', 'x?'],
     logLevel: 'debug',
     options: [
       { name: 'url', value: 'https://a.example/x' },
@@ -68,6 +73,10 @@ test('every option of a command line arrives', async () => {
       { name: 'client-id', value: 'me' },
       { name: 'client-secret-file', value: secret },
       { name: 'client-metadata-url', value: 'https://me.example/client' },
+      { name: 'read-only' },
+      { name: 'hide-tool', value: 'notion-create-*' },
+      { name: 'hide-tool', value: 'notion-move-pages' },
+      { name: 'hide-tool', value: 'x?' },
       { name: 'log-level', value: 'debug' },
     ],
   });
@@ -109,7 +118,7 @@ test('help and version are answered whatever else is asked', () => {
 
 describe('the environment', () => {
   test('has no name that a client strips', () => {
-    expect(environmentNames).toHaveLength(11);
+    expect(environmentNames).toHaveLength(13);
     for (const name of environmentNames) {
       expect(name).toMatch(/^NOTION_MCP_BRIDGE_/);
       expect(name).not.toMatch(/TOKEN|KEY|SECRET|AUTH/);
@@ -142,6 +151,11 @@ describe('the environment', () => {
       logLevel: 'error',
     });
     expect(read('--profile home --log-level warn', environment)).toMatchObject({ profile: 'home', logLevel: 'warn' });
+  });
+
+  test('and the options hide tools together', () => {
+    const environment = { NOTION_MCP_BRIDGE_HIDE_TOOL: 'a*, b', NOTION_MCP_BRIDGE_READ_ONLY: 'true' };
+    expect(read('--hide-tool c', environment)).toMatchObject({ hideTools: ['a*', 'b', 'c'], readOnly: true });
   });
 
   // biome-ignore lint/suspicious/noTemplateCurlyInString: what an MCPB bundle passes
@@ -182,6 +196,7 @@ describe('a value that cannot be', () => {
     '--client-id me --client-secret-file /dev/null',
     '--client-metadata-url http://me.example/client',
     '--unheard-of',
+    '--hide-tool=',
     '--no-browser=false',
     '--profile',
     'unheard-of',

@@ -1,10 +1,12 @@
 import { untilAborted } from '../clock.ts';
 import { BridgeError } from '../errors.ts';
 import type { Challenge } from '../oauth/discovery.ts';
-import { errorOf, resultTo, staleCursorLine } from './answers.ts';
+import { connectTool, errorOf, resultTo, staleCursorLine } from './answers.ts';
 import type { Delivery } from './exchange.ts';
 import type { Hands } from './hands.ts';
+import type { Lists } from './lists.ts';
 import { errorLine, type RawMessage, type Request, withId } from './messages.ts';
+import type { ShownTools } from './shown-tools.ts';
 import type { SignInOffers } from './sign-in-offers.ts';
 import type { Upstream } from './upstream.ts';
 
@@ -31,16 +33,18 @@ interface WaitingForSignIn {
   offer?: SignInOffers['offer'] | undefined;
 }
 
-export interface SignInOptions {
+export interface CallOptions {
   /** Resolves when the request may be sent again. @throws BridgeError */
   signIn(need: { challenge: Challenge; authorization?: string | undefined }, waiting: WaitingForSignIn): Promise<void>;
   signInRequired(): Promise<BridgeError>;
+  shownTools: ShownTools;
+  /** Before a tool is called. */
+  onToolCall(): void;
 }
 
-interface ForwardingOptions extends SignInOptions {
+interface ForwardingOptions extends CallOptions {
   upstream: Pick<Upstream, 'deliver' | 'meet'>;
-  /** May this tool be called twice (P8)? */
-  isSafeTool(name: unknown): boolean;
+  lists: Pick<Lists, 'tool' | 'isSafeTool'>;
   /** What has to be through before a request goes out. */
   ready(): Promise<unknown>;
   /** What mirrors a request that needs no session. */
@@ -60,7 +64,7 @@ const mostStepUps = 2;
 /** Takes requests upstream, with a sign-in where that is wanted. */
 export function createForwarding({
   upstream,
-  isSafeTool,
+  lists,
   ready,
   headersOf,
   offer,
@@ -69,7 +73,7 @@ export function createForwarding({
 }: ForwardingOptions) {
   /** Resolves with nothing once the request's own answer went to the client. @throws BridgeError */
   const forward = async ({ raw, request, hands, wanting, onMessage, epoch }: Forwarded) => {
-    const resendable = request.method !== 'tools/call' || isSafeTool(request.params?.name);
+    const resendable = request.method !== 'tools/call' || lists.isSafeTool(request.params?.name);
     for (let stepUps = 0, repeated = false; ; ) {
       await untilAborted(ready(), hands.signal);
       const headers = headersOf?.(request);
@@ -110,6 +114,15 @@ export function createForwarding({
     hands.take();
   };
 
+  /** Calls a tool; ours, which is always there, by ourselves. @throws BridgeError */
+  const callTool = async (call: Omit<Forwarded, 'wanting'>): Promise<string | undefined> => {
+    const name = call.request.params?.name;
+    if (name === connectTool.name) return answerConnect(call.request, call.hands);
+    options.shownTools.mayCall(name, lists.tool(name));
+    options.onToolCall();
+    return forward({ ...call, wanting: 'toolCall' });
+  };
+
   /** Answers a call of our own tool. @throws BridgeError */
   const answerConnect = async (request: Request, hands: Hands): Promise<string> => {
     let link = await upstream.meet(hands);
@@ -124,5 +137,5 @@ export function createForwarding({
     return resultTo(request, { content: [{ type: 'text', text }] });
   };
 
-  return { forward, answerConnect };
+  return { forward, callTool };
 }

@@ -7,6 +7,7 @@ import type { ListMethod, WholeList } from './list-cache.ts';
 import type { Lists } from './lists.ts';
 import { isResponse, type MessageId, type RawMessage, type Request } from './messages.ts';
 import type { Session } from './session.ts';
+import type { ShownTools } from './shown-tools.ts';
 import type { Upstream } from './upstream.ts';
 
 interface ListAnswersOptions {
@@ -20,7 +21,9 @@ interface ListAnswersOptions {
   newHands(): Hands;
   /** Does the client still wait for this id? */
   isWaiting(id: MessageId): boolean;
-  send(line: string): Promise<void>;
+  /** Passes the answer to a request of the client. */
+  passAnswer(message: RawMessage): Promise<void>;
+  shownTools: ShownTools;
   /** What else arrives while a list is asked for. */
   onMessage(message: RawMessage, session: Session): Promise<void>;
   forward(forwarded: Forwarded): Promise<string | undefined>;
@@ -33,7 +36,7 @@ const firstDelay = 1_000;
 
 /** Answers the requests for lists (product.md 4): live within 3 s, else cached; `notion-connect` when there is nothing else. */
 export function createListAnswers(options: ListAnswersOptions) {
-  const { lists, clock, random, forward, send } = options;
+  const { lists, clock, random, forward, passAnswer, shownTools } = options;
   let catchingUp = false;
 
   const answer = async (raw: string, request: Request, hands: Hands): Promise<string | undefined> => {
@@ -50,7 +53,7 @@ export function createListAnswers(options: ListAnswersOptions) {
     // Reading ahead may have brought a newer one.
     const latest = lists.cached(method) ?? cached;
     lists.told(method, latest);
-    return resultTo(request, latest);
+    return resultTo(request, shownTools.list(request, latest));
   };
 
   /** Asks upstream for a list; its answer goes to the client only when nobody else took that on. */
@@ -63,7 +66,7 @@ export function createListAnswers(options: ListAnswersOptions) {
       const passedOn = options.isWaiting(request.id) && takeOn();
       const page = isUnknownMethod(message) ? emptyResult(method) : message.result;
       if (page && session) lists.learn({ request, page, session, passedOn });
-      if (passedOn) await send(isUnknownMethod(message) ? resultTo(request, page) : incoming.raw);
+      if (passedOn) await passAnswer(incoming);
     };
     const epoch = request.params?.cursor === undefined ? undefined : options.session()?.epoch;
     return forward({ raw, request, hands, wanting: wantingOf(method), onMessage, epoch });
@@ -90,7 +93,7 @@ export function createListAnswers(options: ListAnswersOptions) {
         throw error;
       }
       lists.told(method, latest);
-      return resultTo(request, latest);
+      return resultTo(request, shownTools.list(request, latest));
     }
     const list = method === 'tools/list' ? { tools: [connectTool] } : nothing;
     lists.told(method, list);

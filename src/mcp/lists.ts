@@ -2,8 +2,8 @@ import { type Clock, createDeadline, untilAborted } from '../clock.ts';
 import type { Hands } from './hands.ts';
 import { clientKey, type ListCache, type ListMethod, listMembers, type WholeList } from './list-cache.ts';
 import type { Request } from './messages.ts';
-import type { Tool } from './mirrored-headers.ts';
 import type { Session } from './session.ts';
+import type { ListedTool } from './shown-tools.ts';
 import type { Upstream } from './upstream.ts';
 
 export interface ListsOptions {
@@ -44,10 +44,6 @@ export interface Lists {
   isSafeTool(name: unknown): boolean;
 }
 
-interface ListedTool extends Tool {
-  annotations?: Record<string, unknown>;
-}
-
 interface LivePage {
   request: Request;
   page: WholeList;
@@ -77,6 +73,8 @@ export function createLists({ cache, upstream, clock, hello, authorization, newH
   /** Areas that are being read again, and the session that announced yet another change meanwhile. */
   const announced = new Map<string, Session | undefined>();
   let tools: WholeList | undefined;
+  /** Those that came in pages, before the whole list is there. */
+  const inPages = new Map<unknown, ListedTool>();
 
   const cached = (method: ListMethod) => {
     const { name, connected } = authorization();
@@ -84,7 +82,10 @@ export function createLists({ cache, upstream, clock, hello, authorization, newH
   };
 
   const keep = async (method: ListMethod, list: WholeList, session: Session) => {
-    if (method === 'tools/list') tools = list;
+    if (method === 'tools/list') {
+      tools = list;
+      inPages.clear();
+    }
     if (JSON.stringify(cached(method)) !== JSON.stringify(list)) {
       await cache.remember(method, clientKey(hello()), session.authorization ?? authorization().name, list);
     }
@@ -111,6 +112,7 @@ export function createLists({ cache, upstream, clock, hello, authorization, newH
     const method = request.method as ListMethod;
     const { nextCursor } = page;
     if (typeof nextCursor === 'string') noteCursor(nextCursor, session.epoch);
+    if (method === 'tools/list') for (const tool of toolsOf(page)) inPages.set(tool.name, tool);
     if (request.params?.cursor !== undefined) return;
     if (typeof nextCursor !== 'string') {
       if (passedOn) told(method, page);
@@ -184,10 +186,8 @@ export function createLists({ cache, upstream, clock, hello, authorization, newH
     return epoch !== undefined && epoch === upstream.session?.epoch;
   };
 
-  const tool = (name: unknown) => {
-    const known = ((tools ?? cached('tools/list'))?.tools ?? []) as ListedTool[];
-    return known.find((listed) => listed.name === name);
-  };
+  const tool = (name: unknown) =>
+    toolsOf(tools ?? cached('tools/list')).find((listed) => listed.name === name) ?? inPages.get(name);
 
   const isSafeTool = (name: unknown) => {
     const annotations = tool(name)?.annotations;
@@ -195,6 +195,11 @@ export function createLists({ cache, upstream, clock, hello, authorization, newH
   };
 
   return { cached, told, missed, isOwed, learn, refresh, forget, inTime, mayUseCursor, tool, isSafeTool };
+}
+
+function toolsOf(list: WholeList | undefined): ListedTool[] {
+  const tools = list?.tools;
+  return Array.isArray(tools) ? tools.filter((tool) => typeof tool === 'object' && tool !== null) : [];
 }
 
 function itemsOf(method: ListMethod, list: WholeList): string {

@@ -1,11 +1,11 @@
 import type { Clock } from '../clock.ts';
 import { describe } from '../errors.ts';
 import type { Log } from '../log.ts';
-import { anonymousHello, connectTool, discoverResult } from './answers.ts';
+import { anonymousHello, discoverResult } from './answers.ts';
 import type { ClientRequests } from './client-requests.ts';
 import { firstModern, helloOf, isModernRevision, isRevision, removedMethods, revisionOf, supportedBy } from './eras.ts';
 import type { Delivery } from './exchange.ts';
-import { createForwarding, type SignInOptions } from './forwarding.ts';
+import { type CallOptions, createForwarding } from './forwarding.ts';
 import { createHands, type Hands } from './hands.ts';
 import { createListAnswers } from './list-answers.ts';
 import { type ListCache, listMembers } from './list-cache.ts';
@@ -26,7 +26,7 @@ import type { StatelessOptions, StatelessUpstream } from './stateless-upstream.t
 import { createSubscriptions } from './subscriptions.ts';
 import { createUpstreamEra } from './upstream-era.ts';
 
-export interface ModernOptions extends SignInOptions {
+export interface ModernOptions extends CallOptions {
   clock: Clock;
   log: Log;
   random: () => number;
@@ -40,8 +40,6 @@ export interface ModernOptions extends SignInOptions {
   /** The authorization in the record, as it was last read. */
   authorization(): { name: string; connected: boolean };
   readAuthorization(): Promise<void>;
-  /** Before a tool is called. */
-  onToolCall(): void;
   requests: ClientRequests;
   /** For what waits for us, ms. */
   bound: number;
@@ -121,14 +119,13 @@ export function createModern(options: ModernOptions): Modern {
     mirroredHeaders(request, request.method === 'tools/call' ? lists.tool(request.params?.name) : undefined);
   const listTools = () => lists.refresh(upstream.session, 'tools/list');
   const judge = createRefusals({ upstream, era, headersOf, listTools });
-  const { forward, answerConnect } = createForwarding({
+  const { forward, callTool } = createForwarding({
+    ...options,
     upstream,
-    isSafeTool: lists.isSafeTool,
+    lists,
     ready: async () => undefined,
     headersOf,
     onRefused: judge,
-    signIn: options.signIn,
-    signInRequired: options.signInRequired,
   });
   const listAnswers = createListAnswers({
     lists,
@@ -139,13 +136,14 @@ export function createModern(options: ModernOptions): Modern {
     hello: () => hello,
     newHands,
     isWaiting: (id) => requests.waiting(id) !== undefined,
-    send,
+    passAnswer,
+    shownTools: options.shownTools,
     onMessage,
     forward,
   });
 
   const answer: Modern['answer'] = (raw, request, hands) => {
-    const { id, method, params } = request;
+    const { id, method } = request;
     if (method === 'server/discover') return answerDiscover(request);
     if (era.isModern() === false) return unsupportedLine(id, revisionOf(request));
     if (removedMethods.has(method)) return errorLine(id, unknownMethod);
@@ -155,10 +153,8 @@ export function createModern(options: ModernOptions): Modern {
       // A list that was cached for the account one has just left is none (product.md 5).
       return options.readAuthorization().then(() => listAnswers.answer(raw, request, hands));
     }
-    if (method !== 'tools/call') return forward({ raw, request, hands, onMessage });
-    if (params?.name === connectTool.name) return answerConnect(request, hands);
-    options.onToolCall();
-    return forward({ raw, request, hands, onMessage, wanting: 'toolCall' });
+    if (method === 'tools/call') return callTool({ raw, request, hands, onMessage });
+    return forward({ raw, request, hands, onMessage });
   };
 
   /** At once, from what is known (P6); -32601 makes the client fall back at once. */

@@ -1,14 +1,6 @@
 import { createDeadline, untilAborted } from '../clock.ts';
 import { describe } from '../errors.ts';
-import {
-  anonymousHello,
-  capabilityOf,
-  connectTool,
-  emptyResult,
-  initializeResult,
-  isUnknownMethod,
-  resultTo,
-} from './answers.ts';
+import { anonymousHello, capabilityOf, emptyResult, initializeResult, isUnknownMethod, resultTo } from './answers.ts';
 import { createClientRequests } from './client-requests.ts';
 import { isModern } from './eras.ts';
 import { createForwarding } from './forwarding.ts';
@@ -57,7 +49,7 @@ const ourBound = 30_000;
 const notificationBound = 10_000;
 
 export function createRelay(options: RelayOptions): Relay {
-  const { clock, log, cache, send } = options;
+  const { clock, log, cache, send, shownTools } = options;
   const requests = createClientRequests({ clock, log, bound: ourBound, hintFor: options.hintFor, send });
   let hello = anonymousHello(options.version);
   let initialized = false;
@@ -81,7 +73,7 @@ export function createRelay(options: RelayOptions): Relay {
     const request = requests.waiting(message.id as MessageId);
     if (!request) return;
     const empty = isUnknownMethod(message) ? emptyResult(request.method) : undefined;
-    await send(empty ? resultTo(request, empty) : raw);
+    await send(empty ? resultTo(request, empty) : shownTools.answer(request, { raw, message }));
   };
 
   const onSession = (session: Session) => {
@@ -114,14 +106,13 @@ export function createRelay(options: RelayOptions): Relay {
     newHands,
     announce: (notification) => send(notificationLine(notification)),
   });
-  const { forward, answerConnect } = createForwarding({
+  const { forward, callTool } = createForwarding({
+    ...options,
     upstream,
-    isSafeTool: lists.isSafeTool,
+    lists,
     ready: () => tail,
     onRefused: async (delivery) => void modern.learn(delivery),
     offer: offers.offer,
-    signIn: options.signIn,
-    signInRequired: options.signInRequired,
   });
   const settings = createSettings({ forward, newHands, inTime: lists.inTime });
   const listAnswers = createListAnswers({
@@ -132,7 +123,8 @@ export function createRelay(options: RelayOptions): Relay {
     hello: () => hello,
     newHands,
     isWaiting: (id) => requests.waiting(id) !== undefined,
-    send,
+    passAnswer,
+    shownTools,
     onMessage,
     forward,
   });
@@ -169,10 +161,8 @@ export function createRelay(options: RelayOptions): Relay {
       return options.readAuthorization().then(() => listAnswers.answer(raw, request, hands));
     }
     if (settings.isSetting(request)) return settings.answer(raw, request);
-    if (method !== 'tools/call') return forward({ raw, request, hands });
-    if (params?.name === connectTool.name) return answerConnect(request, hands);
-    options.onToolCall();
-    return forward({ raw, request, hands, wanting: 'toolCall' });
+    if (method === 'tools/call') return callTool({ raw, request, hands });
+    return forward({ raw, request, hands });
   };
 
   const isLacking = (method: string) => {

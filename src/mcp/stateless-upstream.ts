@@ -1,15 +1,13 @@
 import type { Clock } from '../clock.ts';
 import type { Http } from '../http.ts';
-import type { Log } from '../log.ts';
 import type { TokenSource } from '../token-source.ts';
 import { declared } from './answers.ts';
 import { createAuthorizedExchange, type Post } from './authorized-exchange.ts';
 import { firstModern, isModernRevision, metaFor, metaKeys, supportedBy } from './eras.ts';
 import type { Delivery } from './exchange.ts';
 import type { Hands } from './hands.ts';
-import { itemsOf, replaced, type Span, spanOf, textAt } from './json-text.ts';
 import { isResponse, type Message, type RawMessage } from './messages.ts';
-import { faultOf, mirroredHeaders, type Tool } from './mirrored-headers.ts';
+import { mirroredHeaders } from './mirrored-headers.ts';
 import { createRedelivery } from './redelivery.ts';
 import type { ServerDescription, Session } from './session.ts';
 import type { Upstream } from './upstream.ts';
@@ -22,7 +20,6 @@ export interface StatelessOptions {
   http: Http;
   tokens: TokenSource;
   clock: Clock;
-  log: Log;
   random: () => number;
   /** The client on whose behalf we ask, in the words of `initialize`. */
   hello(): Record<string, unknown>;
@@ -44,8 +41,7 @@ export interface StatelessUpstream extends Pick<Upstream, 'deliver' | 'ask' | 'c
 const ownIds = 'notion-mcp-bridge:';
 
 export function createStatelessUpstream(options: StatelessOptions): StatelessUpstream {
-  const { url, http, tokens, clock, log, random, hello, discovered, onVerdict } = options;
-  const told = new Set<unknown>();
+  const { url, http, tokens, clock, random, hello, discovered, onVerdict } = options;
   let lastId = 0;
   const newId = () => `${ownIds}${++lastId}`;
   const nobody = async () => undefined;
@@ -71,29 +67,9 @@ export function createStatelessUpstream(options: StatelessOptions): StatelessUps
 
   const deliver = async (post: Post) => {
     const { onMessage = nobody, headers = {} } = post;
-    const screened = headers['mcp-method'] === 'tools/list' ? (raw: RawMessage) => onMessage(screen(raw)) : onMessage;
-    const delivery = await redeliver(post, () => send(undefined, { ...post, headers, onMessage: screened }));
+    const delivery = await redeliver(post, () => send(undefined, { ...post, headers, onMessage }));
     if (delivery.kind === 'answered') options.onAnswered();
     return delivery;
-  };
-
-  /** A tool whose annotations are invalid is not shown (2026-07-28, Schema Extension); all else keeps its bytes. */
-  const screen = (incoming: RawMessage): RawMessage => {
-    const { message, raw } = incoming;
-    const tools = message.result?.tools;
-    if (!isResponse(message) || !Array.isArray(tools)) return incoming;
-    const shown = tools.filter((tool: Tool) => {
-      const fault = faultOf(tool ?? {});
-      if (fault !== undefined && !told.has(tool.name))
-        log.warn('a tool is not shown', { tool: String(tool.name), fault });
-      if (fault !== undefined) told.add(tool.name);
-      return fault === undefined;
-    });
-    if (shown.length === tools.length) return incoming;
-    const all = spanOf(raw, 'result', 'tools') as Span;
-    const kept = itemsOf(raw, all.start).filter((_tool, nth) => shown.includes(tools[nth]));
-    const screened = { ...message, result: { ...message.result, tools: shown } };
-    return { raw: replaced(raw, all, `[${kept.map((tool) => textAt(raw, tool)).join(',')}]`), message: screened };
   };
 
   /** A request of our own, on behalf of the client. */

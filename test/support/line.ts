@@ -8,9 +8,14 @@ export interface Line {
 }
 
 /** A greeted client, the bridge, and a server whose bytes the test decides. */
-export async function line(...server: Parameters<typeof scriptedUpstream>): Promise<Line> {
+export function line(...server: Parameters<typeof scriptedUpstream>): Promise<Line> {
+  return lineWith([], ...server);
+}
+
+/** The same, with arguments for the bridge. */
+export async function lineWith(args: string[], ...server: Parameters<typeof scriptedUpstream>): Promise<Line> {
   const upstream = await scriptedUpstream(...server);
-  const client = spawnRaw({ home: await homeInTest(), url: upstream.url });
+  const client = spawnRaw({ home: await homeInTest(), url: upstream.url, args });
   await client.hello();
   return { upstream, client };
 }
