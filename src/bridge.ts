@@ -19,6 +19,7 @@ import { createStatelessUpstream } from './mcp/stateless-upstream.ts';
 import { createUpstream } from './mcp/upstream.ts';
 import type { OpenBrowser } from './oauth/browser.ts';
 import { createLoopbackPorts } from './oauth/loopback.ts';
+import type { Connecting } from './oauth/page.ts';
 import { createSignIn, type SignIn } from './sign-in.ts';
 import { createSignInHost } from './sign-in-host.ts';
 import { askers, createSignInPolicy } from './sign-in-policy.ts';
@@ -67,7 +68,7 @@ export function openConnection({ config, clock, log, random, proxyFor, openBrows
   const tokens = createTokenSource({ store, http, clock, log, random, onRefresh: counters.addRefresh });
   const ports = createLoopbackPorts(http, clock);
   const onSignedIn = () => counters.add('signIns');
-  const who = { upstreamUrl, profile, callbackPort, preregistered };
+  const who = { upstreamUrl, about: connectingTo(config), callbackPort, preregistered };
   const host = createSignInHost({ store, http, ports, clock, log, ...who, onSignedIn });
   const countingBrowser = (open: OpenBrowser) => (url: string) => {
     counters.add('tabsOpened');
@@ -84,6 +85,13 @@ export function openConnection({ config, clock, log, random, proxyFor, openBrows
     http.closeIdle();
   };
   return { location, http, store, tokens, signIn, counters, presence, close };
+}
+
+/** What the page of a sign-in says of the connection. */
+export function connectingTo(config: Config): Connecting {
+  const command = (name: string) => forConnection(config, `npx -y notion-mcp-bridge ${name}`);
+  const commands = { login: command('login'), logout: command('logout'), status: command('status') };
+  return { profile: config.profile, server: config.upstreamUrl.host, commands };
 }
 
 export interface Stdio {

@@ -16,7 +16,7 @@ import type { Http } from './http.ts';
 import type { Log } from './log.ts';
 import { exchangeErrorOf, readCallback, redeemCode } from './oauth/authorization.ts';
 import type { CallbackAnswer } from './oauth/loopback.ts';
-import type { Page } from './oauth/page.ts';
+import type { Connecting, Page } from './oauth/page.ts';
 import { revoke } from './oauth/revocation.ts';
 import { type HostedSignIn, ownedBy, requestOf, withAttempt } from './sign-in-hosted.ts';
 
@@ -25,7 +25,7 @@ interface CallbackOptions {
   http: Http;
   clock: Clock;
   log: Log;
-  profile: string;
+  about: Connecting;
   /** An approval is stored. */
   onSignedIn?: (() => void) | undefined;
   /** The sign-in is over: approved and stored, or declined. */
@@ -33,6 +33,8 @@ interface CallbackOptions {
 }
 
 export interface CallbackHandler {
+  /** For a tab that comes back to a sign-in that is over, or that nobody knows. */
+  readonly finishedPage: Page;
   /** What the browser's redirect leads to: a code redeemed once and stored, a refusal, or a page that says what went wrong. */
   handle(here: HostedSignIn, query: URLSearchParams): Promise<CallbackAnswer>;
   /** The last call: a code that is being redeemed is waited for, and its answer stored if the disk takes it. */
@@ -46,10 +48,11 @@ export function createCallbackHandler({
   http,
   clock,
   log,
-  profile,
+  about,
   onSignedIn,
   onFinished,
 }: CallbackOptions): CallbackHandler {
+  const finishedPage: Page = { kind: 'finished', about };
   const work = new Set<Promise<unknown>>();
   const closed = new AbortController();
 
@@ -57,7 +60,7 @@ export function createCallbackHandler({
     const given = query.get('state') ?? '';
     if (here.spentStates.has(given)) return { redirectTo: here.prepared.url };
     const attempt = here.prepared.attempts.find(({ state }) => state === given);
-    if (!attempt) return show({ kind: 'failed', problem: 'That link does not belong to this sign-in' });
+    if (!attempt) return { page: finishedPage };
     const callback = readCallback(requestOf(here), attempt, query);
     if (callback.kind === 'error') return refuse(here, callback.oauthError);
     const name = fingerprint(callback.code);
@@ -68,15 +71,17 @@ export function createCallbackHandler({
 
   const refuse = async (here: HostedSignIn, oauthError: string): Promise<CallbackAnswer> => {
     log.warn('the authorization server answered with an error', { oauthError });
+    // Approved before, in another tab or by going back in this one: that stands.
+    if (here.storedCode > 0) return { page: finishedPage };
     if (oauthError !== 'access_denied') return showFailure(here, `The authorization server answered ${oauthError}`);
-    await store.update((now) => {
+    const { state } = await store.update((now) => {
       if (now.pendingSignIn?.id !== here.pending.id) return undefined;
       const rest = withoutPending(now);
       // Saying no to a second sign-in does not end the first (product.md 7, --reauth).
       return now.state === 'connected' ? rest : { ...rest, state: 'declined' };
     });
     onFinished(here);
-    return show({ kind: 'declined' });
+    return show({ kind: 'declined', stillConnected: state === 'connected' });
   };
 
   const redeem = async (
@@ -191,7 +196,7 @@ export function createCallbackHandler({
     return show({ kind: 'failed', problem, retryUrl: prepared.url });
   };
 
-  const show = (page: Omit<Page, 'profile'>): CallbackAnswer => ({ page: { ...page, profile } });
+  const show = (page: Omit<Page, 'about'>): CallbackAnswer => ({ page: { ...page, about } });
 
   const track = <T>(promise: Promise<T>): Promise<T> => {
     work.add(promise);
@@ -200,6 +205,7 @@ export function createCallbackHandler({
   };
 
   return {
+    finishedPage,
     handle,
     settle: async () => {
       // A disk that stays full must not keep a process alive whose client is gone.

@@ -5,6 +5,7 @@ import type { Http } from './http.ts';
 import type { Log } from './log.ts';
 import { discover } from './oauth/discovery.ts';
 import type { Loopback, LoopbackPorts } from './oauth/loopback.ts';
+import type { Connecting } from './oauth/page.ts';
 import { obtainClient, type PreregisteredClient } from './oauth/registration.ts';
 import { createCallbackHandler } from './sign-in-callback.ts';
 import { type HostedSignIn, newHostedSignIn, withAttempt } from './sign-in-hosted.ts';
@@ -16,7 +17,7 @@ export interface SignInHostOptions {
   clock: Clock;
   log: Log;
   upstreamUrl: URL;
-  profile: string;
+  about: Connecting;
   callbackPort: number | undefined;
   preregistered: PreregisteredClient;
   /** Tells of each approval that was stored. */
@@ -56,7 +57,7 @@ export const pendingLimit = 3_600_000;
 const portPatience = 60_000;
 
 export function createSignInHost(options: SignInHostOptions): SignInHost {
-  const { store, http, ports, clock, log, upstreamUrl, profile } = options;
+  const { store, http, ports, clock, log, upstreamUrl, about } = options;
   const { newOwner, isGone, isElsewhere } = store.processes;
   const me = newOwner();
   const closed = new AbortController();
@@ -184,7 +185,7 @@ export function createSignInHost(options: SignInHostOptions): SignInHost {
     http,
     clock,
     log,
-    profile,
+    about,
     onSignedIn: options.onSignedIn,
     onFinished: linger,
   });
@@ -196,7 +197,7 @@ export function createSignInHost(options: SignInHostOptions): SignInHost {
       give = resolve;
     });
     const onCallback = async (query: URLSearchParams) => callback.handle(await given, query);
-    return { loopback: await ports.listen({ id, port, onCallback }), give };
+    return { loopback: await ports.listen({ id, port, onCallback, lostPage: callback.finishedPage }), give };
   };
 
   /** A fixed port may still be held by the listener of the sign-in before, in a process that makes way in a moment. */

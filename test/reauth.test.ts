@@ -87,7 +87,7 @@ test('a denial during --reauth keeps the old grant connected, and is not asked a
   const { upstream, home, spawn, old } = await signedInBefore();
   const bridge = await spawn();
   await search(bridge);
-  expect((await deny((await home.browser.tab(2)).url)).body).toContain('Not connected');
+  expect((await deny((await home.browser.tab(2)).url)).body).toContain('Nothing has changed');
   await waitForRecord(home, ({ pendingSignIn }) => pendingSignIn === undefined);
   expect(await home.record()).toMatchObject({ state: 'connected', grant: old });
   for (let call = 0; call < 5; call++) expect(await search(bridge)).toMatchObject({ isError: false });

@@ -23,7 +23,7 @@ function knock(url: URL, { method = 'GET', host = url.host } = {}): Promise<numb
 }
 
 const retryLinkIn = (page: string) =>
-  /<a href="([^"]*)">Try again/.exec(page)?.[1]?.replace(/&#38;/g, '&') ?? 'no retry link';
+  /<a class="act" href="([^"]*)">Try again/.exec(page)?.[1]?.replace(/&#38;/g, '&') ?? 'no retry link';
 
 test('a wrong state, a foreign host, another method or path are refused, and the sign-in goes on', async () => {
   const { upstream, home, call, url } = await openedTab();
@@ -31,7 +31,7 @@ test('a wrong state, a foreign host, another method or path are refused, and the
   const forged = new URL(callback);
   forged.searchParams.set('state', 'made-up');
   const page = await follow(forged.href);
-  expect(page.body).toContain('does not belong to this sign-in');
+  expect(page.body).toContain('This sign-in is finished');
   expect(page.body).not.toContain('Try again');
   expect(await knock(callback, { host: `rebound.example:${callback.port}` })).toBe(421);
   expect(await knock(callback, { host: `localhost:${callback.port}` })).toBe(421);
@@ -97,7 +97,7 @@ test('a code whose exchange failed is not presented by a successor either', asyn
   const callback = await approveUnfollowed(url);
   const retry = retryLinkIn((await follow(callback)).body);
   const successor = await takenOver(upstream, home, bridge);
-  expect((await follow(callback)).body).toContain('does not belong to this sign-in');
+  expect((await follow(callback)).body).toContain('This sign-in is finished');
   expect(upstream.count(codeExchange)).toBe(1);
   expect((await approve(retry)).body).toContain('Connected');
   expect(await search(successor)).toMatchObject({ isError: false });
@@ -113,7 +113,7 @@ test('a code that was being redeemed in a crash is not presented by the successo
   await tab;
   gate.release();
   const last = await takenOver(upstream, home, successor);
-  expect((await follow(callback)).body).toContain('does not belong to this sign-in');
+  expect((await follow(callback)).body).toContain('This sign-in is finished');
   expect(upstream.count(codeExchange)).toBe(1);
   expect((await approve((await pendingSignIn(home)).prepared?.url ?? '')).body).toContain('Connected');
   expect(await search(last)).toMatchObject({ isError: false });

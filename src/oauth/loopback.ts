@@ -3,7 +3,8 @@ import type { AddressInfo } from 'node:net';
 import type { Clock } from '../clock.ts';
 import { BridgeError, errnoOf } from '../errors.ts';
 import type { Http } from '../http.ts';
-import { type Page, pageSecurityPolicy, renderPage } from './page.ts';
+import { type Page, renderPage } from './page.ts';
+import { pageSecurityPolicy } from './page-style.ts';
 
 /** What the browser gets after its redirect was handled: a page under a clean address, or another authorize URL. */
 export type CallbackAnswer = { page: Page } | { redirectTo: string };
@@ -13,6 +14,8 @@ export interface LoopbackOptions {
   id: string;
   port: number;
   onCallback(query: URLSearchParams): Promise<CallbackAnswer>;
+  /** For a tab that asks for what is not here, or not any more. */
+  lostPage: Page;
 }
 
 /** The ports of this machine, as far as a sign-in has to do with them. */
@@ -116,7 +119,7 @@ function createPages(clock: Clock) {
 
 type Pages = ReturnType<typeof createPages>;
 
-function createHandler(host: string, pages: Pages, { id, onCallback }: LoopbackOptions) {
+function createHandler(host: string, pages: Pages, { id, onCallback, lostPage }: LoopbackOptions) {
   const handle = async (request: IncomingMessage, response: ServerResponse) => {
     // A page of another site that rebinds its name to 127.0.0.1 sends its own name here (product.md 11).
     if (request.headers.host !== host) return send(response, 421);
@@ -125,12 +128,12 @@ function createHandler(host: string, pages: Pages, { id, onCallback }: LoopbackO
     if (url.pathname === `${alivePath}${id}`) return send(response, 204);
     if (url.pathname === callbackPath) return takeCallback(response, pages, onCallback(url.searchParams));
     const result = url.pathname === resultPath ? pages.get(url.search) : undefined;
-    if (!result) return send(response, 404);
+    if (!result) return send(response, 404, renderPage(lostPage));
     response.once('close', result.fetched);
     send(response, 200, renderPage(result.page));
   };
   return (request: IncomingMessage, response: ServerResponse) => {
-    handle(request, response).catch(() => send(response, 500));
+    handle(request, response).catch(() => send(response, 500, renderPage({ ...lostPage, kind: 'failed' })));
   };
 }
 

@@ -51,7 +51,9 @@ export function openConnection(world: World, process: SimulatedProcess, openBrow
   const store = createStoreOver({ file, lock, processes, upstreamUrl: upstreamUrl.href, clock, log });
   const tokens = createTokenSource({ store, http, clock, log, random: chance.unit });
   const ports = openPorts(world, process);
-  const fixed = { profile: 'default', callbackPort: undefined, preregistered: {} };
+  const commands = { login: '', logout: '', status: '' };
+  const about = { profile: 'default', server: upstreamUrl.host, commands };
+  const fixed = { about, callbackPort: undefined, preregistered: {} };
   const host = createSignInHost({ store, http, ports, clock, log, upstreamUrl, ...fixed });
   const newId = () => world.nextId();
   const signIn = createSignIn({ store, host, openBrowser, clock, log, newId });

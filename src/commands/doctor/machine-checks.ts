@@ -1,6 +1,6 @@
 import { accessSync, constants } from 'node:fs';
 import { delimiter, isAbsolute, join } from 'node:path';
-import type { Connection } from '../../bridge.ts';
+import { type Connection, connectingTo } from '../../bridge.ts';
 import type { ConnectionRecord } from '../../credentials/record.ts';
 import { openerCommand } from '../../oauth/browser.ts';
 import { createLoopbackPorts } from '../../oauth/loopback.ts';
@@ -24,8 +24,9 @@ export async function checkCallbackPort(
   const isInUse = callbackPort !== undefined && pending?.prepared?.port === callbackPort;
   if (isInUse && (await ports.isListening(callbackPort, pending.id)))
     return fine(`${callbackPort} belongs to the sign-in that waits for you`);
-  const nobody = async () => ({ page: { kind: 'failed', profile: config.profile } as const });
-  const loopback = await ports.listen({ id: 'doctor', port: callbackPort ?? 0, onCallback: nobody });
+  const lostPage = { kind: 'finished', about: connectingTo(config) } as const;
+  const onCallback = async () => ({ page: lostPage });
+  const loopback = await ports.listen({ id: 'doctor', port: callbackPort ?? 0, onCallback, lostPage });
   loopback.close();
   return fine(callbackPort === undefined ? 'a free one can be had on 127.0.0.1' : `${callbackPort} is free`);
 }
