@@ -1,4 +1,4 @@
-// Bundles the bridge into one file that runs without installing anything (product.md 12).
+// Bundles the bridge into one file, and the entry that runs it, without installing anything (product.md 12).
 import { chmod, writeFile } from 'node:fs/promises';
 import { build } from 'esbuild';
 import { thirdPartyLicenses } from './third-party-licenses.mjs';
@@ -7,15 +7,19 @@ import { thirdPartyLicenses } from './third-party-licenses.mjs';
 const requireForCommonJs =
   "import { createRequire as createRequireOfBundle } from 'node:module'; const require = createRequireOfBundle(import.meta.url);";
 
-/** The same file may be run by an old system Node (clients.md): a sentence instead of a stack trace. */
-const guardAgainstOldNode = `if (Number(process.versions.node.split('.')[0]) < 20) {
+/** Any Node.js may be told to run the entry, an old one of the system, too (clients.md): nothing in it is newer than Node.js 12. */
+const entry = `#!/usr/bin/env node
+if (Number(process.versions.node.split('.')[0]) < 20) {
   console.error('notion-mcp-bridge: needs Node.js 20 or newer, and this is ' + process.version + ' (CONFIG_INVALID)\\n  next: install a newer Node.js from https://nodejs.org');
   process.exit(2);
-}`;
+} else {
+  import('./bridge.mjs');
+}
+`;
 
 const { metafile } = await build({
   entryPoints: ['src/cli.ts'],
-  outfile: 'dist/cli.js',
+  outfile: 'dist/bridge.mjs',
   bundle: true,
   platform: 'node',
   format: 'esm',
@@ -25,9 +29,10 @@ const { metafile } = await build({
   minifySyntax: true,
   minifyWhitespace: true,
   legalComments: 'none',
-  banner: { js: [requireForCommonJs, guardAgainstOldNode].join('\n') },
+  banner: { js: requireForCommonJs },
   logLevel: 'warning',
   metafile: true,
 });
+await writeFile('dist/cli.js', entry);
 await chmod('dist/cli.js', 0o755);
 await writeFile('dist/THIRD-PARTY-LICENSES.txt', await thirdPartyLicenses(metafile));

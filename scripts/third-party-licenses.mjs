@@ -8,7 +8,7 @@ export async function thirdPartyLicenses({ outputs }) {
   const used = inputs.filter(([, { bytesInOutput }]) => bytesInOutput > 0).map(([path]) => folderOf(path));
   const folders = [...new Set(used)].filter((folder) => folder !== undefined).sort();
   const entries = await Promise.all(folders.map(entry));
-  return `${['dist/cli.js contains these packages, under these licences.', ...entries].join(`\n\n${'-'.repeat(80)}\n\n`)}\n`;
+  return `${['dist/bridge.mjs contains these packages, under these licences.', ...entries].join(`\n\n${'-'.repeat(80)}\n\n`)}\n`;
 }
 
 /** `node_modules/a/node_modules/@b/c`, or undefined for a file of our own. */

@@ -1,4 +1,3 @@
-#!/usr/bin/env node
 import { homedir } from 'node:os';
 import { getProxyForUrl } from 'proxy-from-env';
 import manifest from '../package.json' with { type: 'json' };
