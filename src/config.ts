@@ -83,10 +83,12 @@ export function readConfig(argv: readonly string[], environment: Environment): C
 }
 
 /** A text with the commands in it as they have to be typed to mean this very connection (product.md 9). */
-export function forConnection({ options }: Config, text: string): string {
-  const words = ['profile', 'url', 'config-dir'].flatMap((name) =>
-    options.filter((option) => option.name === name).flatMap(wordsOf),
-  );
+export function forConnection({ profile, upstreamUrl, folder }: Config, text: string): string {
+  const words = [
+    ...(profile === defaultProfile ? [] : ['--profile', profile]),
+    ...(upstreamUrl.href === defaultUrl ? [] : ['--url', upstreamUrl.href]),
+    ...(folder === resolve(defaultFolder()) ? [] : ['--config-dir', folder]),
+  ];
   const given = words.map((word) => ` ${/^[\w:/.@=-]+$/.test(word) ? word : `"${word}"`}`).join('');
   return text.replace(
     /npx -y notion-mcp-bridge (login|logout|status|doctor|refresh|token|(config|install) [a-z-]+)( --force)?/g,

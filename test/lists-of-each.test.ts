@@ -84,7 +84,8 @@ test('every process that gave the cached list says when the live one differs, an
 test('a list that could not be had is announced once it can, without anybody asking for it', async () => {
   // regression: a client that got an error had no tools to call, and nothing else led to a new attempt
   const upstream = await upstreamInTest({ auth: false });
-  const busy = { kind: 'status', status: 429, headers: { 'retry-after': '3600' } } as const;
+  // longer than a request waits, so that it is told at once; the bridge asks again then, and no earlier
+  const busy = { kind: 'status', status: 429, headers: { 'retry-after': '31' } } as const;
   upstream.faults.next('mcp', busy, { times: Number.POSITIVE_INFINITY });
   const client = await greeted(await homeInTest(), upstream.url);
   expect(await client.request('tools/list')).toMatchObject({ error: { data: { code: 'UPSTREAM_REFUSED' } } });

@@ -20,6 +20,12 @@ test('the troubleshooting table has a row for each code, and no other', () => {
   expect(codes).toEqual(Object.keys(hints));
 });
 
+test('the runbook has a row for each code, and no other', () => {
+  const runbook = readFileSync(new URL('../docs/troubleshooting.md', import.meta.url), 'utf8');
+  const codes = [...runbook.matchAll(/^\| `([A-Z_]+)` \|/gm)].map(([, code]) => code);
+  expect(codes).toEqual(Object.keys(hints));
+});
+
 test('the table of options names each one that a client may want to set, with its environment variable', () => {
   const told = rows
     .filter(({ name }) => name.startsWith('--'))

@@ -69,7 +69,8 @@ export function createPerson(world: World): Person {
     const answer = await goTo(new URL(location), 3);
     // Where somebody listened, the second approval has to end as well as the first.
     if (!answer) tellOracle('when nobody listened any more');
-    else if ('redirectTo' in answer || answer.page.kind !== 'connected') tellOracle('and that code could not be redeemed');
+    else if ('redirectTo' in answer || answer.page.kind !== 'connected')
+      tellOracle('and that code could not be redeemed');
     else for (const grant of replaced) oracle.survived(grant);
     if (answer) await take(answer, decision);
   };
