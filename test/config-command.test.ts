@@ -178,6 +178,26 @@ describe('on Windows', () => {
       `claude mcp add --scope user a-example --env "NOTION_MCP_BRIDGE_URL=${url}" -- cmd /c npx -y notion-mcp-bridge\n`,
     );
   });
+
+  test('all of an option that is given more than once goes past cmd', () => {
+    const args = ['--read-only', '--hide-tool', 'notion-*', '--hide-tool', 'a?', '--hide-tool', 'b?'];
+    const { notion: entry } = JSON.parse(snippet('cursor', args)).mcpServers;
+    expect(entry).toMatchObject({
+      args: ['/c', 'npx', '-y', 'notion-mcp-bridge', '--read-only', '--hide-tool', 'notion-*'],
+      env: { NOTION_MCP_BRIDGE_HIDE_TOOL: 'a?,b?' },
+    });
+    const { hideTools } = readConfig(entry.args.slice(4), entry.env);
+    expect(hideTools.toSorted()).toEqual(['a?', 'b?', 'notion-*']);
+  });
+});
+
+test('the entry hides the tools that are to be hidden', () => {
+  const config = readConfig(['config', 'claude-code', '--read-only', '--hide-tool', 'a*,b'], {});
+  const machine: Machine = { platform: 'linux', home: '/home/ada', environment: {} };
+  const { 'claude-code': client } = clients;
+  expect(snippetFor(client, serverFor(client, config, machine), machine)).toBe(
+    "claude mcp add --scope user notion -- npx -y notion-mcp-bridge --read-only --hide-tool 'a*' --hide-tool b\n",
+  );
 });
 
 test('the links hold the very server', () => {

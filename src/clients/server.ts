@@ -30,7 +30,7 @@ export function serverFor(client: Client, config: Config, machine: Machine): Ser
     name: nameOf(config),
     command,
     args,
-    env: Object.fromEntries([...unsafe.map(variableOf), ...network.filter(isPublic)]),
+    env: { ...variablesOf(unsafe), ...Object.fromEntries(network.filter(isPublic)) },
     withheld: network.filter((variable) => !isPublic(variable)).map(([name]) => name),
   };
 }
@@ -46,9 +46,15 @@ function survivesCmd(value: string): boolean {
   return /^[\w:/\\.@=+~*-]+$/.test(value);
 }
 
-function variableOf({ name, value = 'true' }: GivenOption): [string, string] {
-  const option = optionTable[name];
-  return ['environment' in option ? option.environment : '', value];
+/** What is given more than once stands in one variable, with commas between. */
+function variablesOf(options: readonly GivenOption[]): Record<string, string> {
+  const variables: Record<string, string> = {};
+  for (const { name, value = 'true' } of options) {
+    const option = optionTable[name];
+    const variable = 'environment' in option ? option.environment : '';
+    variables[variable] = variable in variables ? `${variables[variable]},${value}` : value;
+  }
+  return variables;
 }
 
 /** What the way to the network depends on here, and a client's child would not get (clients.md). */
