@@ -5,7 +5,7 @@ import { clockInTest } from './support/clock.ts';
 import { line } from './support/line.ts';
 import { spawnRaw } from './support/raw-client.ts';
 import { runCommand } from './support/run-command.ts';
-import { type Arrived, type Script, scriptedUpstream, sessions } from './support/scripted-upstream.ts';
+import { type Arrived, type Others, type Script, scriptedUpstream, sessions } from './support/scripted-upstream.ts';
 import { homeInTest } from './support/spawn-bridge.ts';
 import { deferred } from './support/upstream/deferred.ts';
 import { upstreamInTest } from './support/upstream/in-test.ts';
@@ -78,15 +78,17 @@ test('a server that loses each session at once gets a new one ever more rarely',
   expect(await pauses()).toBe(6_000);
 });
 
-// regression: it was taken for the end of the session, and one session after the other was begun without a pause
-test('a server that answers 404 for want of an event stream keeps its session', async () => {
+// regression: a 404 was taken for the end of the session, and one session after the other was begun without a pause
+test.each([404, 405])('a server that answers %d for want of an event stream is asked once', async (status) => {
   const { keep } = sessions();
+  const refuse: Others = (_request, response) => void response.writeHead(status).end();
   const { upstream, client } = await line(
     keep(() => undefined),
-    (_request, response) => void response.writeHead(404).end(),
+    refuse,
   );
   await client.request('x/begin');
-  await upstream.waitFor(({ json }) => json.method === 'ping');
+  await upstream.waitForOther(({ method }) => method === 'GET');
+  if (status === 404) await upstream.waitFor(({ json }) => json.method === 'ping');
   for (let round = 0; round < 20; round += 1) await client.request('x/again');
   expect(upstream.arrived.filter(isInitialize)).toHaveLength(1);
   expect(upstream.others).toHaveLength(1);
