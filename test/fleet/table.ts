@@ -1,3 +1,4 @@
+import { inColumns } from '../support/columns.ts';
 import type { Report } from './scenario.ts';
 
 const columns = ['calls', 'failed', 'told', 'tabs', 'refreshes', 'expiries', 'tokenFaults'] as const;
@@ -28,12 +29,5 @@ export function tableOf(reports: readonly Report[]): string {
     'token faults',
     'verdict',
   ];
-  const all = [head, ...rows];
-  const widths = head.map((_, column) => Math.max(...all.map((row) => row[column]?.length ?? 0)));
-  const line = (row: string[]) =>
-    row
-      .map((cell, column) => cell.padEnd(widths[column] ?? 0))
-      .join('  ')
-      .trimEnd();
-  return all.map(line).join('\n');
+  return inColumns([head, ...rows]);
 }

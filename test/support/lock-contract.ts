@@ -3,7 +3,7 @@ import type { Clock } from '../../src/clock.ts';
 import type { Lock } from '../../src/credentials/lock.ts';
 import { clockInTest, type TestClock } from './clock.ts';
 import type { LockVerbs } from './lock-process.ts';
-import type { OtherProcess } from './other-process.ts';
+import type { OtherProcess } from './spawn-process.ts';
 
 /** One lock, with what it guards: a number that starts at 0. */
 export interface ContendedLock {

@@ -43,6 +43,39 @@ const big: EmbeddedTool = {
   call: ({ bytes }) => text('0123456789abcdef'.repeat(Math.ceil(Number(bytes) / 16)).slice(0, Number(bytes))),
 };
 
+/** As pages are: lines, quotes, and characters that take more than one byte. */
+const paragraph = `## Release of the "import"
+- [x] the order of the blocks is kept, in <page url="https://www.notion.so/0123456789abcdef">tables</page>, too
+- [ ] who tells the customers? – Grace, until Friday 🚀
+
+`;
+
+const page: EmbeddedTool = {
+  definition: {
+    name: 'page',
+    description: 'Returns Markdown of the given size in UTF-8.',
+    inputSchema: schema({ bytes: NUMBER }),
+    annotations: { readOnlyHint: true },
+  },
+  call: ({ bytes }) => {
+    const size = Buffer.byteLength(paragraph);
+    return text(paragraph.repeat(Math.floor(Number(bytes) / size)) + 'x'.repeat(Number(bytes) % size));
+  },
+};
+
+const report: EmbeddedTool = {
+  definition: {
+    name: 'report',
+    description: 'Reports progress the given number of times, without a pause.',
+    inputSchema: schema({ times: NUMBER }),
+    annotations: { readOnlyHint: true },
+  },
+  async call({ times }, context) {
+    for (let step = 1; step <= Number(times); step += 1) await progress(step, Number(times), context);
+    return text(`reported ${times} times`);
+  },
+};
+
 const ask: EmbeddedTool = {
   definition: {
     name: 'ask',
@@ -124,6 +157,8 @@ const refuse: EmbeddedTool = {
 export const testTools: readonly EmbeddedTool[] = [
   slow,
   big,
+  page,
+  report,
   ask,
   sample,
   roots,
