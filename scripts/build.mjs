@@ -2,6 +2,7 @@
 import { chmod, writeFile } from 'node:fs/promises';
 import { build } from 'esbuild';
 import { thirdPartyLicenses } from './third-party-licenses.mjs';
+import { withoutUnused } from './without-unused.mjs';
 
 /** CommonJS packages inside the bundle ask for Node's own modules. */
 const requireForCommonJs =
@@ -32,6 +33,7 @@ const { metafile } = await build({
   banner: { js: requireForCommonJs },
   logLevel: 'warning',
   metafile: true,
+  plugins: [withoutUnused],
 });
 await writeFile('dist/cli.js', entry);
 await chmod('dist/cli.js', 0o755);

@@ -3,7 +3,7 @@ import { mkdir, mkdtemp, readdir, readFile, rm, stat, writeFile } from 'node:fs/
 import { tmpdir } from 'node:os';
 import { join, resolve } from 'node:path';
 import { promisify } from 'node:util';
-import { build } from 'esbuild';
+import { build, type Plugin } from 'esbuild';
 import { afterAll, beforeAll, describe, expect, onTestFinished, test } from 'vitest';
 import { openPackageRegistry } from './support/package-registry.ts';
 import { homeInTest } from './support/spawn-bridge.ts';
@@ -81,6 +81,8 @@ describe('the npm package', () => {
   });
 
   test('names every package that it bundles, with its version and licence', async () => {
+    const unused = new URL('../scripts/without-unused.mjs', import.meta.url).href;
+    const { withoutUnused } = (await import(unused)) as { withoutUnused: Plugin };
     const { metafile } = await build({
       absWorkingDir: project,
       entryPoints: ['src/cli.ts'],
@@ -90,6 +92,7 @@ describe('the npm package', () => {
       minifySyntax: true,
       write: false,
       metafile: true,
+      plugins: [withoutUnused],
     });
     const inputs = Object.values(metafile.outputs).flatMap((output) => Object.entries(output.inputs));
     const used = inputs.filter(([path, { bytesInOutput }]) => path.includes('node_modules/') && bytesInOutput > 0);
