@@ -25,7 +25,9 @@ const withFloor = ['bare Node', 'bridge', 'mcp-remote'];
 /** Who has a figure in which row (product.md 12). */
 const rows: Record<string, string[]> = {
   initialize: withFloor,
+  'initialize-cpu': withFloor,
   'tools-list': spawned,
+  'tools-list-cpu': spawned,
   handshakes: spawned,
   'small-p50': relays,
   'small-p99': relays,

@@ -15,6 +15,7 @@ This bridge, npm mcp-remote and a direct SDK client, side by side at the embedde
   --short       once through everything, in seconds; its figures say little
   --json FILE   every figure of every round, for machines
   --svg FILE    a chart of the main rows
+  --before FILE the cli.js of another build of the bridge, measured in the same run
   --profile DIR profiles of the bridge, of CPU time and of allocations; it is slower then
 `;
 
@@ -24,6 +25,7 @@ const { values } = parseArgs({
     short: { type: 'boolean', default: false },
     json: { type: 'string' },
     svg: { type: 'string' },
+    before: { type: 'string' },
     profile: { type: 'string' },
     help: { type: 'boolean', default: false },
   },
@@ -45,6 +47,7 @@ const print = (text: string) => void process.stdout.write(`${text}\n`);
 const benchmark = await runBenchmark({
   plan: values.short ? short : full,
   only: values.only,
+  before: values.before,
   profiles: values.profile,
   tell: (news) => process.stderr.write(`${news}\n`),
 });

@@ -6,7 +6,7 @@ import { type Machine, machineOf } from './machine.ts';
 import { memory } from './memory.ts';
 import { type Outcome, outcomeOf, titleOf } from './outcome.ts';
 import type { Plan } from './plan.ts';
-import { openStage } from './stage.ts';
+import { openStage, type StageOptions } from './stage.ts';
 import { starts } from './starts.ts';
 
 export interface Benchmark {
@@ -17,22 +17,20 @@ export interface Benchmark {
   busy: Busy[];
 }
 
-interface BenchmarkOptions {
+interface BenchmarkOptions extends StageOptions {
   plan: Plan;
   /** The rows with this in their title or key; what gives none of them is not run. */
   only: string;
-  /** A folder for profiles of the bridge. */
-  profiles?: string | undefined;
   tell(news: string): void;
 }
 
-export async function runBenchmark({ plan, only, profiles, tell }: BenchmarkOptions): Promise<Benchmark> {
+export async function runBenchmark({ plan, only, tell, ...options }: BenchmarkOptions): Promise<Benchmark> {
   const isWanted = (row: Row) => titleOf(row).includes(only) || row.key.includes(only);
   const relaying = relayed(plan);
   const experiments = [starts(plan), ...relaying, memory(plan), installed()].filter(({ rows }) => rows.some(isWanted));
   if (experiments.length === 0) throw new RangeError(`no row has ${JSON.stringify(only)} in its title or key`);
   const machine = machineOf();
-  const stage = await openStage(profiles);
+  const stage = await openStage(options);
   const outcomes: Outcome[] = [];
   const busy: Busy[] = [];
   try {

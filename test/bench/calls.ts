@@ -33,7 +33,7 @@ function onConnections({ rounds, warmUps }: Plan, measuring: Measuring): Experim
   const { key, title, rows, calls, measure } = measuring;
   return {
     rows: [...rows, { key: `${key}-cpu`, title: `${title}: CPU per call`, unit: 'ms', better: 'less' }],
-    subjects: ['bridge', 'mcp-remote', 'direct'],
+    subjects: ['bridge', 'before', 'mcp-remote', 'direct'],
     rounds,
     warmUps,
     play: async (subject, stage) => {

@@ -44,10 +44,11 @@ export interface Measured {
  * every round.
  */
 export async function perform(
-  { rows, subjects, rounds, warmUps = 0, play }: Experiment,
+  { rows, rounds, warmUps = 0, play, ...experiment }: Experiment,
   stage: Stage,
   onRound: (round: number) => void,
 ): Promise<{ measured: Measured[]; busy: Busy[] }> {
+  const subjects = experiment.subjects.filter(stage.isPresent);
   const upstreamTime = () => cpuTimeOf(stage.upstreamPid) ?? Number.NaN;
   const measured = rows.map((row): Measured => ({ row, figures: {} }));
   const costs = new Map(subjects.map((subject) => [subject, { wall: 0, measuring: 0, upstream: 0 }]));

@@ -39,7 +39,7 @@ export function memory({ quiet, memory: { rounds, small, large } }: Plan): Exper
       { key: 'memory-after-small', title: `memory after ${told(small)} calls of 1 KB`, unit: 'MB', better: 'less' },
       { key: 'memory-after-large', title: `memory after ${told(large)} calls of 1 MB`, unit: 'MB', better: 'less' },
     ],
-    subjects: ['bridge', 'mcp-remote', 'bare Node'],
+    subjects: ['bridge', 'before', 'mcp-remote', 'bare Node'],
     rounds,
     play: (subject, stage) => (subject === 'bare Node' ? playBareNode(stage) : playRelay(subject, stage)),
   };

@@ -8,7 +8,7 @@ export interface Outcome extends Measured {
   summaries: Partial<Record<SubjectName, Summary | undefined>>;
 }
 
-export const subjectNames: readonly SubjectName[] = ['bridge', 'mcp-remote', 'direct', 'bare Node'];
+export const subjectNames: readonly SubjectName[] = ['bridge', 'before', 'mcp-remote', 'direct', 'bare Node'];
 
 export function outcomeOf(measured: Measured): Outcome {
   const summaries = Object.fromEntries(

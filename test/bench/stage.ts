@@ -8,7 +8,7 @@ import {
   connectDirectly,
   connectSpawned,
   greet,
-  programs,
+  programsWith,
   type Spawned,
   type SubjectName,
 } from './subjects.ts';
@@ -19,6 +19,7 @@ const canSignIn = process.platform === 'linux';
 
 /** The upstreams and the home that all subjects share. */
 export interface Stage {
+  isPresent(subject: SubjectName): boolean;
   /** The upstream that asks nobody who he is: what the relay costs is measured there. */
   upstreamPid: number;
   /** Spawns a subject on its stored credentials, if it needs any. */
@@ -32,8 +33,15 @@ export interface Stage {
   close(): Promise<void>;
 }
 
-/** `profiles`: the folder that every bridge writes profiles of its CPU time and of its allocations to. */
-export async function openStage(profiles?: string): Promise<Stage> {
+export interface StageOptions {
+  /** A folder that every bridge writes profiles of its CPU time and of its allocations to. */
+  profiles?: string | undefined;
+  /** The `cli.js` of another build of the bridge. */
+  before?: string | undefined;
+}
+
+export async function openStage({ profiles, before }: StageOptions): Promise<Stage> {
+  const programs = programsWith(before);
   const script = new URL('./upstream-process.ts', import.meta.url);
   const open = await spawnProcess<UpstreamVerbs>(script, 'open');
   const guarded = await spawnProcess<UpstreamVerbs>(script, canSignIn ? 'auth' : 'open');
@@ -64,6 +72,7 @@ export async function openStage(profiles?: string): Promise<Stage> {
   const lasting = new Map<SubjectName, Promise<Connected>>();
 
   return {
+    isPresent: (subject) => subject !== 'before' || before !== undefined,
     upstreamPid: open.pid,
     start: (subject) => openStdio(commandOf(subject, guardedUrl), env),
     handshakes: () => guarded.ask('handshakes'),

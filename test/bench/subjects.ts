@@ -1,11 +1,13 @@
 import { createRequire } from 'node:module';
-import { dirname, join } from 'node:path';
+import { dirname, join, resolve } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { Client, StreamableHTTPClientTransport } from '@modelcontextprotocol/client';
 import { builtBridge } from '../support/spawn-client.ts';
 import { openStdio, type StdioClient } from './stdio-client.ts';
 
-export type SubjectName = 'bridge' | 'mcp-remote' | 'direct' | 'bare Node';
+export type SubjectName = Spawned | 'direct';
+/** `before`: another build of the bridge, to see what a change does. */
+export type Spawned = 'bridge' | 'before' | 'mcp-remote' | 'bare Node';
 
 const require = createRequire(import.meta.url);
 export const remoteManifest = require.resolve('mcp-remote/package.json');
@@ -13,12 +15,12 @@ const remote = join(dirname(remoteManifest), require(remoteManifest).bin['mcp-re
 const bareNode = fileURLToPath(new URL('./bare-node.mjs', import.meta.url));
 
 /** What Node.js runs for each of them, without npx. Everything is left at its default. */
-export const programs = {
-  bridge: (url: string) => [builtBridge, '--url', url],
-  'mcp-remote': (url: string) => [remote, url],
+export const programsWith = (before: string | undefined): Record<Spawned, (url: string) => string[]> => ({
+  bridge: (url) => [builtBridge, '--url', url],
+  before: (url) => [resolve(before ?? ''), '--url', url],
+  'mcp-remote': (url) => [remote, url],
   'bare Node': () => [bareNode],
-} as const;
-export type Spawned = keyof typeof programs;
+});
 
 const clientInfo = { name: 'bench', version: '1.0.0' };
 const hello = { protocolVersion: '2025-11-25', capabilities: {}, clientInfo };
@@ -34,7 +36,7 @@ export interface Connected {
   close(): Promise<void>;
 }
 
-/** Begins a session as every client does: `initialize`, `initialized`, `tools/list`. */
+/** Begins a session as every client does. */
 export async function greet(client: StdioClient, onInitialized: () => void = () => undefined): Promise<void> {
   await client.request('initialize', hello);
   onInitialized();

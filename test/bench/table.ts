@@ -3,15 +3,17 @@ import type { Goal } from './goals.ts';
 import { figureOf, type Outcome, ratioOf, subjectNames, titleOf } from './outcome.ts';
 import type { SubjectName } from './subjects.ts';
 
-const references: readonly SubjectName[] = ['mcp-remote', 'direct', 'bare Node'];
+const [, ...references] = subjectNames;
 
 /** Medians with the least and the most of the rounds, and the bridge in times of the others. */
 export function tableOf(outcomes: readonly Outcome[]): string {
-  const head = ['', ...subjectNames, ...references.map((name) => `x ${name}`)];
+  const hasFigures = (subject: SubjectName) => outcomes.some(({ figures }) => subject in figures);
+  const [shown, compared] = [subjectNames.filter(hasFigures), references.filter(hasFigures)];
+  const head = ['', ...shown, ...compared.map((name) => `x ${name}`)];
   const rows = outcomes.map((outcome) => [
     titleOf(outcome.row),
-    ...subjectNames.map((subject) => cellOf(outcome, subject)),
-    ...references.map((name) => ratioCell(ratioOf(outcome, name))),
+    ...shown.map((subject) => cellOf(outcome, subject)),
+    ...compared.map((name) => ratioCell(ratioOf(outcome, name))),
   ]);
   return inColumns([head, ...rows], (column) => column > 0);
 }
