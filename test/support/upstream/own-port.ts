@@ -1,9 +1,11 @@
+import { createServer } from 'node:net';
+
 /** Below what Linux, macOS and Windows give out when nobody asks for a certain port. */
 const first = 20_000;
-const ports = 10_000;
-/** As many as one file has upstreams: one that is away for a while does not come back to find another in its place. */
 const block = 50;
+const blocks = 200;
 
+let mine: Promise<number> | undefined;
 let next = 0;
 
 /**
@@ -11,13 +13,33 @@ let next = 0;
  * meanwhile, and answers in its place. @throws Error when all of them are taken
  */
 export async function onOwnPort<T>(listen: (port: number) => Promise<T>): Promise<T> {
-  const mine = first + (process.pid % (ports / block)) * block;
-  for (let tried = 1; ; tried += 1) {
-    const port = mine + (next++ % block);
+  mine ??= claimBlock();
+  const base = await mine;
+  for (let tried = 2; ; tried += 1) {
+    const port = base + 1 + (next++ % (block - 1));
     try {
       return await listen(port);
     } catch (error) {
-      if (tried === block || (error as NodeJS.ErrnoException).code !== 'EADDRINUSE') throw error;
+      if (tried === block || !isTaken(error)) throw error;
     }
   }
+}
+
+/** The block of whoever listens on its first port, for as long as this process lives. */
+async function claimBlock(): Promise<number> {
+  for (let tried = 1; ; tried += 1) {
+    const base = first + ((process.pid + tried) % blocks) * block;
+    try {
+      const guard = createServer((socket) => void socket.destroy());
+      await new Promise<void>((resolve, reject) => guard.once('error', reject).listen(base, '127.0.0.1', resolve));
+      guard.unref();
+      return base;
+    } catch (error) {
+      if (tried === blocks || !isTaken(error)) throw error;
+    }
+  }
+}
+
+function isTaken(error: unknown): boolean {
+  return (error as NodeJS.ErrnoException).code === 'EADDRINUSE';
 }
