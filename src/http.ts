@@ -147,8 +147,8 @@ function asResponse(message: IncomingMessage): HttpResponse {
   };
 }
 
-/** The whole body as text. @throws ConnectionError when it breaks off or is longer than `limit` bytes. */
-export async function readBody({ body }: HttpResponse, limit: number, onBytes?: () => void): Promise<string> {
+/** The whole body. @throws ConnectionError when it breaks off or is longer than `limit` bytes. */
+export async function readBytes({ body }: HttpResponse, limit: number, onBytes?: () => void): Promise<Buffer> {
   const parts: Buffer[] = [];
   let length = 0;
   try {
@@ -158,10 +158,13 @@ export async function readBody({ body }: HttpResponse, limit: number, onBytes?: 
       length += part.length;
       if (length > limit) throw new Error(`the answer is longer than ${limit} bytes`);
     }
-    return Buffer.concat(parts)
-      .toString('utf8')
-      .replace(/^\ufeff/, '');
   } catch (error) {
     throw new ConnectionError(true, error);
   }
+  return Buffer.concat(parts, length);
+}
+
+/** The whole body as text. @throws ConnectionError as `readBytes` does. */
+export async function readBody(response: HttpResponse, limit: number): Promise<string> {
+  return (await readBytes(response, limit)).toString().replace(/^\ufeff/, '');
 }

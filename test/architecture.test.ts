@@ -65,7 +65,6 @@ const fences: Record<string, { values: RegExp; types?: RegExp }> = {
   'proxy-from-env': { values: /^cli\.ts$/ },
   open: { values: /^oauth\/browser\.ts$/ },
   oauth4webapi: { values: /^oauth\//, types: /^credentials\/(record|grant)\.ts$/ },
-  'eventsource-parser': { values: /^mcp\/event-stream\.ts$/ },
 };
 
 /** Outside of cli.ts, and why. */

@@ -11,7 +11,7 @@ interface AnswerStreamOptions {
   signal: AbortSignal;
   /** By now the token may be another one. `refused`: the last one was. @throws BridgeError when none could be had */
   headersAgain(refused: boolean, signal: AbortSignal): Promise<Record<string, string>>;
-  onEvent(data: string): Promise<void>;
+  onEvent(data: string | Buffer): Promise<void>;
   /** The server gave a sign of life. */
   onBytes(): void;
   /** Without sessions a stream is not (2026-07-28). */
@@ -41,7 +41,7 @@ export async function readAnswerStream(
   let failures = 0;
 
   const read = async ({ body }: HttpResponse) => {
-    const onNext = (data: string) => {
+    const onNext = (data: string | Buffer) => {
       failures = 0;
       return onEvent(data);
     };

@@ -4,11 +4,12 @@ import { errorLine, parseMessages, type RawMessage } from './messages.ts';
 /** The client that spawned us, at the other end of stdio: one JSON message a line. */
 export interface Downstream {
   /** Resolves once the client has taken enough that more may follow. */
-  send(line: string): Promise<void>;
+  send(line: string | Buffer): Promise<void>;
   /** Resolves when the client is gone: end of input, or nobody reads any more. */
   readonly closed: Promise<void>;
 }
 
+const lineFeed = Buffer.from('\n');
 const longestLine = 256 * 1024 * 1024;
 
 export function connectDownstream(
@@ -35,15 +36,15 @@ export function connectDownstream(
   };
 
   /** Puts a line together in the stream: in memory a long one would be there once more. */
-  const write = (line: string) => {
+  const write = (line: string | Buffer) => {
     output.cork();
     output.write(line);
-    const isTaken = output.write('\n');
+    const isTaken = output.write(lineFeed);
     output.uncork();
     return isTaken;
   };
 
-  const send = async (line: string) => {
+  const send = async (line: string | Buffer) => {
     if (gone || write(line)) return;
     drained ??= new Promise((resolve) => {
       goOn = resolve;

@@ -1,7 +1,7 @@
 import type { IncomingMessage } from 'node:http';
-import { createParser, type EventSourceMessage } from 'eventsource-parser';
 import type { HttpResponse } from '../http.ts';
 import { parseRetryAfter } from '../oauth/refresh.ts';
+import { createEventParser } from './event-parser.ts';
 
 /** A server that asks to be asked again at once, or next year, is asked within reason, ms. */
 const shortestRetry = 100;
@@ -21,25 +21,17 @@ export interface StreamPosition {
 export async function readEvents(
   body: IncomingMessage,
   position: StreamPosition,
-  onEvent: (data: string) => Promise<void>,
+  onEvent: (data: string | Buffer) => Promise<void>,
   onBytes: () => void,
 ): Promise<void> {
-  const events: EventSourceMessage[] = [];
-  const parser = createParser({
-    onEvent: (event) => events.push(event),
-    onRetry: (retry) => {
-      position.retry = withinReason(retry);
-    },
+  const parser = createEventParser((retry) => {
+    position.retry = withinReason(retry);
   });
-  body.setEncoding('utf8');
-  let isFirst = true;
   for await (const chunk of body) {
     onBytes();
-    parser.feed(isFirst ? (chunk as string).replace(/^\ufeff/, '') : (chunk as string));
-    isFirst = false;
-    for (let event = events.shift(); event; event = events.shift()) {
-      if (event.data !== '' && (event.event ?? 'message') === 'message') await onEvent(event.data);
-      if (event.id !== undefined) position.lastEventId = event.id;
+    for (const { data, type, id } of parser.feed(chunk as Buffer)) {
+      if (data !== undefined && data.length > 0 && type === 'message') await onEvent(data);
+      if (id !== undefined) position.lastEventId = id;
     }
   }
 }

@@ -1,9 +1,10 @@
 import type { Clock } from '../clock.ts';
 import { describe } from '../errors.ts';
-import { ConnectionError, type Http, type HttpRequest, type HttpResponse, readBody } from '../http.ts';
+import { ConnectionError, type Http, type HttpRequest, type HttpResponse, readBody, readBytes } from '../http.ts';
 import { type Challenge, parseChallenge } from '../oauth/discovery.ts';
 import { parseRetryAfter } from '../oauth/refresh.ts';
 import { readAnswerStream } from './answer-stream.ts';
+import { incomingMessages } from './incoming.ts';
 import { isResponse, type MessageId, parseOrNothing, type RawMessage, withId } from './messages.ts';
 import { createVigil, type Vigil } from './vigil.ts';
 
@@ -119,7 +120,7 @@ export function createExchange(http: Http, clock: Clock, random: () => number) {
       response.body.resume();
       return { ...refusal(status, `the server answered with ${type ?? 'no content type'}`), taken: true };
     }
-    const messages = parseOrNothing(await readBody(response, answerLimit, vigil.sawBytes));
+    const messages = incomingMessages(await readBytes(response, answerLimit, vigil.sawBytes));
     vigil.end();
     for (const message of messages) await outgoing.onMessage(message);
     return messages.some((message) => answers(message, outgoing.answerTo))
@@ -135,8 +136,8 @@ export function createExchange(http: Http, clock: Clock, random: () => number) {
     signal: AbortSignal,
   ): Promise<Delivery> {
     let answered = false;
-    const onEvent = async (data: string) => {
-      for (const message of parseOrNothing(data)) {
+    const onEvent = async (data: string | Buffer) => {
+      for (const message of incomingMessages(data)) {
         answered ||= answers(message, outgoing.answerTo);
         if (answered) vigil.end();
         await vigil.unheeded(outgoing.onMessage(message));

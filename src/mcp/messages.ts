@@ -3,6 +3,9 @@ import { itemsOf, replaced, spanOf, textAt } from './json-text.ts';
 /** JSON-RPC ids as they come: unusual ones, too (P9). A bigint is an integer that a double does not hold. */
 export type MessageId = string | number | bigint | null;
 
+/** From this many bytes on it pays to leave a message as bytes. */
+export const large = 16 * 1024;
+
 /** A JSON-RPC message as far as the bridge looks into it. */
 export interface Message {
   jsonrpc?: string;
@@ -16,7 +19,14 @@ export interface Message {
 /** A message together with its own bytes: those are what is passed on (P9). */
 export interface RawMessage {
   raw: string;
+  /** The same as it came, where it is large: who only passes it on needs no text. */
+  bytes?: Buffer;
   message: Message;
+}
+
+/** What goes to the client: without making a text of bytes. */
+export function lineOf(incoming: RawMessage): string | Buffer {
+  return incoming.bytes ?? incoming.raw;
 }
 
 export type Request = Message & { id: MessageId; method: string };

@@ -43,7 +43,7 @@ export interface ModernOptions extends CallOptions {
   requests: ClientRequests;
   /** For what waits for us, ms. */
   bound: number;
-  send(line: string): Promise<void>;
+  send(line: string | Buffer): Promise<void>;
   /** Passes the answer to a request of the client. */
   passAnswer(message: RawMessage): Promise<void>;
   /** The client spoke in this era for the first time, and not only to find out about it. */
@@ -83,10 +83,10 @@ export function createModern(options: ModernOptions): Modern {
   });
 
   const onMessage = async (incoming: RawMessage) => {
-    const { message, raw } = incoming;
+    const { message } = incoming;
     // A server of this era asks nothing of the client (2026-07-28, Receiving Messages), which could not answer it.
     if (isRequest(message)) return;
-    if (!isResponse(message)) return send(raw);
+    if (!isResponse(message)) return send(incoming.raw);
     await passAnswer(incoming);
   };
 

@@ -59,8 +59,9 @@ export function createRelay(options: RelayOptions): Relay {
 
   const newHands = () => createHands(clock, ourBound, new AbortController().signal);
 
-  const onMessage = async ({ raw, message }: RawMessage, session: Session) => {
-    if (isResponse(message)) return passAnswer({ raw, message });
+  const onMessage = async (incoming: RawMessage, session: Session) => {
+    if (isResponse(incoming.message)) return passAnswer(incoming);
+    const { raw, message } = incoming;
     if (isRequest(message)) return serverRequests.ask({ raw, message }, session);
     if (message.method === 'notifications/cancelled') return serverRequests.withdraw({ raw, message });
     await send(raw);
@@ -69,11 +70,12 @@ export function createRelay(options: RelayOptions): Relay {
   };
 
   /** What we declared before we knew upstream is empty where upstream does not have it (product.md 4). */
-  const passAnswer = async ({ raw, message }: RawMessage) => {
+  const passAnswer = async (incoming: RawMessage) => {
+    const { message } = incoming;
     const request = requests.waiting(message.id as MessageId);
     if (!request) return;
     const empty = isUnknownMethod(message) ? emptyResult(request.method) : undefined;
-    await send(empty ? resultTo(request, empty) : shownTools.answer(request, { raw, message }));
+    await send(empty ? resultTo(request, empty) : shownTools.answer(request, incoming));
   };
 
   const onSession = (session: Session) => {

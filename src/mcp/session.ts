@@ -4,7 +4,8 @@ import type { Http, HttpResponse } from '../http.ts';
 import type { Log } from '../log.ts';
 import type { AccessToken } from '../token-source.ts';
 import { askedPause, mayPass, readEvents, resumption, type StreamPosition } from './event-stream.ts';
-import { parseOrNothing, type RawMessage } from './messages.ts';
+import { incomingMessages } from './incoming.ts';
+import type { RawMessage } from './messages.ts';
 
 /** What upstream said in its answer to `initialize`. */
 export interface ServerDescription {
@@ -79,10 +80,10 @@ export async function listen({
     if (response.status === 401) refused = access?.fingerprint;
     return response;
   };
-  const onEvent = async (data: string) => {
+  const onEvent = async (data: string | Buffer) => {
     fruitful = true;
     // What is no message is passed by: asked for again, it would come again.
-    for (const message of parseOrNothing(data)) await onMessage(message);
+    for (const message of incomingMessages(data)) await onMessage(message);
   };
 
   /** 405: the server offers no stream of its own. What was refused from the beginning will be refused again. */

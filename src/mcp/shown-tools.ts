@@ -3,7 +3,7 @@ import type { Log } from '../log.ts';
 import { isModern } from './eras.ts';
 import { itemsOf, replaced, type Span, spanOf, textAt } from './json-text.ts';
 import type { WholeList } from './list-cache.ts';
-import type { RawMessage, Request } from './messages.ts';
+import { lineOf, type Message, type RawMessage, type Request } from './messages.ts';
 import { faultOf, type Tool } from './mirrored-headers.ts';
 
 /** What the user wants to be there for the client. */
@@ -22,7 +22,7 @@ export interface ListedTool extends Tool {
 /** Decides on the way to the client which tools are there for it; what is cached is what upstream said. */
 export interface ShownTools {
   /** The answer to a request, without tools that are not shown; all else keeps its bytes (P9). */
-  answer(request: Request, answer: RawMessage): string;
+  answer(request: Request, answer: RawMessage): string | Buffer;
   /** The same for a list of our own. */
   list(request: Request, list: WholeList): WholeList;
   /** `tool`: as it was listed last. @throws BridgeError TOOL_HIDDEN */
@@ -56,13 +56,14 @@ export function createShownTools({ readOnly, hideTools }: ToolChoice, log: Log):
   };
 
   const list: ShownTools['list'] = (request, whole) => {
-    const tools = toolsIn(request, whole);
+    const tools = toolsIn(request, { result: whole });
     return tools ? { ...whole, tools: tools.filter(isShown(request)) } : whole;
   };
 
-  const answer: ShownTools['answer'] = (request, { raw, message }) => {
-    const shown = toolsIn(request, message.result)?.map(isShown(request));
-    if (!shown || shown.every(Boolean)) return raw;
+  const answer: ShownTools['answer'] = (request, incoming) => {
+    const shown = toolsIn(request, incoming.message)?.map(isShown(request));
+    if (!shown || shown.every(Boolean)) return lineOf(incoming);
+    const { raw } = incoming;
     const all = spanOf(raw, 'result', 'tools') as Span;
     const kept = itemsOf(raw, all.start).filter((_tool, nth) => shown[nth]);
     return replaced(raw, all, `[${kept.map((tool) => textAt(raw, tool)).join(',')}]`);
@@ -80,8 +81,10 @@ export function createShownTools({ readOnly, hideTools }: ToolChoice, log: Log):
   return { answer, list, mayCall };
 }
 
-function toolsIn({ method }: Request, result: WholeList | undefined): (ListedTool | null)[] | undefined {
-  return method === 'tools/list' && Array.isArray(result?.tools) ? result.tools : undefined;
+function toolsIn({ method }: Request, answer: Pick<Message, 'result'>): (ListedTool | null)[] | undefined {
+  if (method !== 'tools/list') return undefined;
+  const tools = answer.result?.tools;
+  return Array.isArray(tools) ? tools : undefined;
 }
 
 /**
