@@ -1,5 +1,5 @@
 import type { Readable, Writable } from 'node:stream';
-import { errorLine, parseMessages, type RawMessage } from './messages.ts';
+import { errorLine, large, parseMessages, type RawMessage } from './messages.ts';
 
 /** The client that spawned us, at the other end of stdio: one JSON message a line. */
 export interface Downstream {
@@ -35,13 +35,16 @@ export function connectDownstream(
     resume();
   };
 
-  /** Puts a line together in the stream: in memory a long one would be there once more. */
-  const write = (line: string | Buffer) => {
-    output.cork();
+  /** What is written in one go leaves in one go: a system call for each of a thousand notifications costs more than they do. */
+  const write = (line: string | Buffer): boolean => {
+    if (output.writableCorked === 0) {
+      output.cork();
+      setImmediate(() => output.uncork());
+    }
+    // A long one would be in memory once more.
+    if (typeof line === 'string' && line.length < large) return output.write(`${line}\n`);
     output.write(line);
-    const isTaken = output.write(lineFeed);
-    output.uncork();
-    return isTaken;
+    return output.write(lineFeed);
   };
 
   const send = async (line: string | Buffer) => {
